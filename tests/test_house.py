@@ -1,0 +1,101 @@
+"""The house is in order: documents agree with the code, links lead somewhere, imports point down."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA_NAMES = {"pytorch": "torch"}
+COURSE_NAMES = {"jupyterlab", "torch", "transformers", "matplotlib", "ipywidgets", "nbval"}
+
+
+def requirement(line: str) -> tuple[str, str]:
+    name, bounds = re.fullmatch(r"([A-Za-z0-9_.-]+)\s*(.*)", line).groups()
+    return CONDA_NAMES.get(name, name), bounds.replace(" ", "")
+
+
+def declared() -> dict[str, str]:
+    lines = list(PROJECT["dependencies"])
+    for extra in PROJECT["optional-dependencies"].values():
+        lines += [line for line in extra if not line.startswith("softlabels[")]
+    return dict(requirement(line) for line in lines)
+
+
+def tracked(pattern: str) -> list[Path]:
+    names = subprocess.run(["git", "ls-files", pattern], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in names.split()]
+
+
+def test_environment_yml_agrees_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    plain = [item for item in environment["dependencies"] if isinstance(item, str)]
+    assert plain[0] == "python=3.11", "repo2docker reads the Python version only in this form"
+    packages = dict(requirement(item) for item in plain[1:] if item != "pip")
+    assert set(packages) == COURSE_NAMES
+    for name, bounds in packages.items():
+        assert declared()[name] == bounds, f"{name}: environment.yml says {bounds}, pyproject.toml {declared()[name]}"
+    assert {"pip": ["-e ."]} in environment["dependencies"]
+
+
+def test_every_requirement_has_bounds_and_a_reason():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for name in declared():
+        line = next(line for line in text.splitlines() if line.strip().startswith(f'"{name}>'))
+        assert re.search(rf'"{name}>=[\d.]+,<[\d.]+",\s+# \S', line), f"{name} needs a lower and an upper bound and a reason"
+
+
+def test_links_in_documents_lead_somewhere():
+    for page in tracked("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if not re.match(r"https?:", target):
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}, which is not there"
+
+
+def test_readme_lists_exactly_the_lessons_that_exist():
+    listed = re.findall(r"\]\((lessons/[^)]+\.ipynb)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "lessons").glob("*.ipynb"))
+    assert [Path(name).name for name in listed] == sorted(path.name for path in (ROOT / "solutions").glob("*.ipynb"))
+
+
+ALLOWED = {
+    "distill": {"distill"},
+    "tasks": {"tasks"},
+    "widgets": {"widgets", "distill"},
+    "experiments": {"experiments", "distill", "tasks"},
+    "course": {"course", "widgets", "distill", "tasks"},
+}
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_point_down(room):
+    for path in (ROOT / "softlabels" / room).rglob("*.py"):
+        package = ["softlabels", *path.relative_to(ROOT / "softlabels").parts[:-1]]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else []
+                module = ".".join([*base, *([node.module] if node.module else [])])
+                names = [f"{module}.{alias.name}" if module == "softlabels" else module for alias in node.names]
+            for name in names:
+                if name.startswith("softlabels."):
+                    assert name.split(".")[1] in ALLOWED[room], f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_nothing_is_unpickled():
+    for path in tracked("softlabels/*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bpickle\b|torch\.load\(|allow_pickle\s*=\s*True|joblib\.load", text), path
+
+
+def test_no_tracked_file_is_large():
+    for path in tracked("*"):
+        if path.is_file():
+            assert path.stat().st_size < 8_400_000, f"{path.relative_to(ROOT)} is {path.stat().st_size / 1e6:.1f} MB"
