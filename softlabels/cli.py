@@ -1,0 +1,151 @@
+"""The command line: softlabels lab · doctor · fetch · build · run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Every import of ours stands inside its command: `softlabels --help` must not wait for torch.
+app = typer.Typer(
+    help="Soft Labels: distil small BERTs, from scratch. Start with: softlabels lab",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def main() -> None:
+    """The entry point of the `softlabels` command."""
+    app()
+
+
+def _stop(message: object) -> typer.Exit:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"{message}", style="red", markup=False)
+    return typer.Exit(1)
+
+
+@app.command()
+def lab(
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+    port: Annotated[
+        int | None, typer.Option(help="The port to listen on; the next free one is taken if it is busy.")
+    ] = None,
+) -> None:
+    """Open the lessons in JupyterLab. Your own changes are never overwritten."""
+    from softlabels.course.lab import copy_lessons, open_lab
+    from softlabels.tasks import home
+
+    root, work = home.root(), home.work()
+    try:
+        done = copy_lessons(root / "lessons", work)
+    except OSError as error:
+        raise _stop(f"The lessons could not be copied: {error}") from None
+    for name in done.new:
+        typer.echo(f"new: {name}")
+    for name in done.updated:
+        typer.echo(f"updated (you had not changed it): {name}")
+    for name in done.beside:
+        typer.echo(f"a newer version lies beside your own: {name}")
+    raise typer.Exit(open_lab(root, work, browser=browser, port=port, say=typer.echo))
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this machine: what is there, what is missing, and the command that mends it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from softlabels.course.doctor import diagnose_machine
+
+    table = Table("", "what", "found", "to mend it", box=None, pad_edge=False)
+    broken = 0
+    for finding in diagnose_machine():
+        broken += finding.needed and not finding.ok
+        state = "[green]ok[/]" if finding.ok else "[red]missing[/]" if finding.needed else "[yellow]optional[/]"
+        table.add_row(state, _plain(finding.what), _plain(finding.said), "" if finding.ok else _plain(finding.mend))
+    Console().print(table)
+    typer.echo("All is there: softlabels lab" if not broken else f"{broken} missing: run the commands on the right.")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _plain(text: str):
+    from rich.text import Text
+
+    return Text(text)
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which data; all that the lessons need if none is named.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Take the files from a folder instead of the network.")
+    ] = None,
+) -> None:
+    """Fetch the data and the base model, verified by their hashes. Only what is missing is fetched."""
+    from softlabels.tasks import carriers
+
+    try:
+        carriers.fetch(names or None, source_dir=source)
+    except carriers.FetchError as error:
+        raise _stop(error) from None
+
+
+@app.command()
+def build(
+    names: Annotated[list[str] | None, typer.Argument(help='Lessons, such as "02"; all if none is named.')] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="First run the solutions whose source has changed.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if something is stale.")] = False,
+) -> None:
+    """Make the lessons from the solutions (for authors)."""
+    from softlabels.course.build import BuildError
+    from softlabels.course.build import build as make
+
+    try:
+        report = make(names or (), run=execute, check=check, say=typer.echo)
+    except BuildError as error:
+        raise _stop(error) from None
+    for line in report.stale:
+        typer.echo(f"stale: {line}")
+    for name in report.written:
+        typer.echo(f"wrote {name}")
+    if not (report.stale or report.written or report.executed):
+        typer.echo("Everything is up to date.")
+    raise typer.Exit(1 if report.stale else 0)
+
+
+@app.command()
+def run(
+    name: Annotated[str | None, typer.Argument(help="The experiment; the list if none is named.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds; the published run's number if not given.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A run of seconds that only shows that it works.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was measured and start again.")] = False,
+) -> None:
+    """Reproduce a measured experiment of data/results."""
+    from softlabels import experiments
+    from softlabels.tasks.carriers import FetchError
+
+    if name is None:
+        for known in experiments.names():
+            typer.echo(f"{known:<20} {experiments.describe(known)}")
+        return
+    if name not in experiments.names():
+        raise _stop(f"no experiment is called {name!r}; there are: {', '.join(experiments.names())}")
+    chosen = {"seeds": seeds} if seeds is not None else {}
+    try:
+        experiments.run(name, quick=quick, fresh=fresh, **chosen)
+    except (FetchError, experiments.ConfigurationChanged) as error:
+        raise _stop(error) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A BERT encoder from scratch: the student, and, with real weights, the teacher's body.
+
+The architecture of Devlin et al. 2019: post-norm layers, GELU with the error function, learned positions. One thing
+differs: the classifier reads the mean of the last layer (or its [CLS] token) directly, without BERT's extra tanh layer.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class SmallBertConfig:
+    """The shape of a SmallBert. classes None means no classifier; pooling is "mean" (over real tokens) or "cls"."""
+
+    layers: int
+    width: int
+    heads: int
+    inner: int  # width of the feed-forward block, 4 times the width in nearly every BERT
+    vocab_size: int = 30_522
+    max_length: int = 512
+    classes: int | None = None
+    pooling: str = "mean"
+    dropout: float = 0.1
+    eps: float = 1e-12
+
+    def __post_init__(self):
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared out among {self.heads} heads")
+        if self.pooling not in ("mean", "cls"):
+            raise ValueError(f"pooling must be 'mean' or 'cls', not {self.pooling!r}")
+
+    @classmethod
+    def from_folder(cls, folder: Path, **changes) -> "SmallBertConfig":
+        """Read config.json of a BERT in the hub's layout. ValueError when it is no BERT that this module can be."""
+        hub = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+        kind = (hub.get("model_type"), hub.get("hidden_act"), hub.get("position_embedding_type", "absolute"))
+        if kind != ("bert", "gelu", "absolute"):
+            raise ValueError(f"{folder} holds {kind}; SmallBert reads only ('bert', 'gelu', 'absolute')")
+        shape = dict(
+            layers=hub["num_hidden_layers"],
+            width=hub["hidden_size"],
+            heads=hub["num_attention_heads"],
+            inner=hub["intermediate_size"],
+            vocab_size=hub["vocab_size"],
+            max_length=hub["max_position_embeddings"],
+            eps=hub["layer_norm_eps"],
+        )
+        return cls(**{**shape, **changes})
+
+
+class Levels(NamedTuple):
+    """All that a student can learn from: what forward(levels=True) returns."""
+
+    logits: Tensor | None  # (batch, classes)
+    hidden_states: tuple[Tensor, ...]  # layers + 1 of (batch, length, width); the first is the embeddings
+    attentions: tuple[Tensor, ...]  # layers of (batch, heads, length, length); each row sums to 1
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Let every token gather the values of the tokens whose keys match its query: scaled dot-product attention.
+
+    query, key, value: (batch, heads, length, size). mask: bool (batch, length), False at padding, which nobody may
+    read. Returns the gathered values (batch, heads, length, size) and the weights (batch, heads, length, length).
+    """
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    scores = scores.masked_fill(~mask[:, None, None, :], -math.inf)
+    weights = scores.softmax(dim=-1)
+    return F.dropout(weights, dropout) @ value, weights
+
+
+class Layer(nn.Module):
+    """One encoder layer: attention, then a feed-forward block, each added to its input and normalised after."""
+
+    def __init__(self, config: SmallBertConfig):
+        super().__init__()
+        width, inner = config.width, config.inner
+        self.heads = config.heads
+        self.query, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
+        self.attended = nn.Linear(width, width)
+        self.attended_norm = nn.LayerNorm(width, eps=config.eps)
+        self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.norm = nn.LayerNorm(width, eps=config.eps)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, keep_weights: bool) -> tuple[Tensor, Tensor | None]:
+        query, key, value = (
+            linear(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for linear in (self.query, self.key, self.value)
+        )
+        if keep_weights or self.training:
+            gathered, weights = attention(query, key, value, mask, self.dropout.p if self.training else 0.0)
+        else:  # the same sum without writing the weights down
+            gathered, weights = F.scaled_dot_product_attention(query, key, value, mask[:, None, None, :]), None
+        x = self.attended_norm(x + self.dropout(self.attended(gathered.transpose(1, 2).flatten(2))))
+        x = self.norm(x + self.dropout(self.down(F.gelu(self.up(x)))))
+        return x, weights
+
+
+class SmallBert(nn.Module):
+    """BERT of any size, with an optional linear classifier."""
+
+    def __init__(self, config: SmallBertConfig):
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(config.vocab_size, config.width)
+        self.positions = nn.Embedding(config.max_length, config.width)
+        self.segments = nn.Embedding(2, config.width)  # only the first is used: a text is one segment here
+        self.embedding_norm = nn.LayerNorm(config.width, eps=config.eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.head = nn.Linear(config.width, config.classes) if config.classes else None
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, levels: bool = False) -> Tensor | Levels:
+        """Classify a batch.
+
+        input_ids: int64 (batch, length). attention_mask: (batch, length), true or 1 at real tokens, false or 0 at
+        padding; what stands in the padding changes nothing. Returns logits (batch, classes); the last hidden states
+        (batch, length, width) when there is no classifier; Levels when levels is true.
+        """
+        mask = attention_mask.bool()
+        positions = self.positions.weight[: input_ids.shape[1]]
+        x = self.dropout(self.embedding_norm(self.words(input_ids) + positions + self.segments.weight[0]))
+        hidden_states, attentions = [x], []
+        for layer in self.layers:
+            x, weights = layer(x, mask, keep_weights=levels)
+            hidden_states.append(x)
+            attentions.append(weights)
+        logits = self.classify(x, mask) if self.head else None
+        if levels:
+            return Levels(logits, tuple(hidden_states), tuple(attentions))
+        return x if logits is None else logits
+
+    def classify(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Pool the last hidden states (batch, length, width) into one vector a text, and return its logits."""
+        x = x.to(self.head.weight.dtype)  # a body in bf16 may have its classifier in fp32
+        if self.config.pooling == "mean":
+            real = mask[..., None].to(x.dtype)
+            pooled = (x * real).sum(dim=1) / real.sum(dim=1)
+        else:
+            pooled = x[:, 0]
+        return self.head(self.dropout(pooled))
+
+    def load_bert_weights(self, folder: Path) -> "SmallBert":
+        """Copy the weights of a BERT in the hub's layout (model.safetensors); the classifier is left as it is.
+
+        Raises ValueError that names the first tensor that is missing or has another shape.
+        """
+        ours = dict(self.named_parameters())
+        theirs = {name.removeprefix("bert."): w for name, w in load_file(Path(folder) / "model.safetensors").items()}
+        for name, parameter in ours.items():
+            if name.startswith("head."):
+                continue
+            hub = hub_name(name)
+            if hub not in theirs or theirs[hub].shape != parameter.shape:
+                found = tuple(theirs[hub].shape) if hub in theirs else "missing"
+                raise ValueError(f"{folder}: {hub} is {found}, and this model needs {tuple(parameter.shape)}")
+            parameter.data.copy_(theirs[hub])
+        return self
+
+
+HUB_NAMES = {
+    "words": "embeddings.word_embeddings",
+    "positions": "embeddings.position_embeddings",
+    "segments": "embeddings.token_type_embeddings",
+    "embedding_norm": "embeddings.LayerNorm",
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attended": "attention.output.dense",
+    "attended_norm": "attention.output.LayerNorm",
+    "up": "intermediate.dense",
+    "down": "output.dense",
+    "norm": "output.LayerNorm",
+}
+
+
+def hub_name(name: str) -> str:
+    """Translate a parameter's name into the hub's: layers.0.up.bias -> encoder.layer.0.intermediate.dense.bias."""
+    *layer, module, kind = name.split(".")
+    prefix = f"encoder.layer.{layer[1]}." if layer else ""
+    return f"{prefix}{HUB_NAMES[module]}.{kind}"
+
+
+def build_empty(config: SmallBertConfig) -> SmallBert:
+    """Build a SmallBert whose weights are still to be filled in; torch's own would cost time and random numbers."""
+    with torch.device("meta"):
+        model = SmallBert(config)
+    return model.to_empty(device="cpu")

@@ -1,0 +1,62 @@
+"""What a student is measured by: is it right, is it faithful to its teacher, does it know when it is unsure?
+
+The measures take tensors or numpy arrays, and return Python floats; the pictures' raw material (class_affinity) is a
+tensor.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def class_affinity(soft_labels: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean soft label of each class: a picture of the teacher's dark knowledge.
+
+    soft_labels: float tensor (examples, classes), rows summing to 1. labels: int64 tensor (examples,), the hard labels.
+    Returns a tensor (classes, classes): row c is the mean soft label of the examples whose hard label is c, all zeros
+    when there is no such example.
+    """
+    classes = soft_labels.shape[-1]
+    affinity = soft_labels.new_zeros(classes, classes)
+    for c in range(classes):
+        members = soft_labels[labels == c]
+        if len(members) > 0:
+            affinity[c] = members.mean(dim=0)
+    return affinity
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Return the share of examples (examples, classes) whose largest logit is at the label (examples,)."""
+    return correct(logits, labels).double().mean().item()
+
+
+def correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return a bool tensor (examples,): is the largest logit at the label? The raw material of a verdict."""
+    return torch.as_tensor(logits).argmax(dim=-1) == torch.as_tensor(labels)
+
+
+def agreement(logits_a: Tensor, logits_b: Tensor) -> float:
+    """Return the share of examples on which two models name the same class, right or wrong. Both (examples, classes).
+
+    Between student and teacher this is top-1 fidelity, which accuracy does not show (Stanton et al. 2021).
+    """
+    same = torch.as_tensor(logits_a).argmax(dim=-1) == torch.as_tensor(logits_b).argmax(dim=-1)
+    return same.double().mean().item()
+
+
+def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
+    """Return the mean of -log p(label), in nats, at T = 1. logits (examples, classes), labels (examples,)."""
+    return F.cross_entropy(torch.as_tensor(logits).double(), torch.as_tensor(labels)).item()
+
+
+def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Return how far confidence is from accuracy: the mean gap |accuracy - confidence| over equal-width bins of
+    confidence, each weighted by its share of the examples (Naeini et al. 2015; Guo et al. 2017 use 15 bins).
+
+    logits (examples, classes), labels (examples,). 0 is perfectly calibrated.
+    """
+    confidence = torch.as_tensor(logits).double().softmax(dim=-1).amax(dim=-1)
+    gap = correct(logits, labels).double() - confidence
+    which = (confidence * bins).long().clamp(max=bins - 1)
+    # Inside a bin all weights are equal, so its weighted gap is the plain sum of gaps over the number of examples.
+    return torch.zeros(bins, dtype=torch.double).index_add(0, which, gap).abs().sum().item() / len(gap)

@@ -1,0 +1,248 @@
+"""The teacher: a pretrained BERT, fine-tuned with LoRA, kept as an adapter of a few megabytes, and asked for its
+logits.
+
+LoRA (Hu et al. 2021) leaves a weight matrix W as it is and learns a low-rank change to it, W + (alpha / rank) · B · A.
+For inference the change is added to W once, so a teacher costs no more than its base model; and because it then is a
+plain BERT, it runs as the SmallBert of lesson 04, without the seconds that importing transformers takes.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, load_file, save
+from torch import Tensor, nn
+
+from .batching import best_device, best_precision
+from .bert import SmallBert, SmallBertConfig, build_empty, hub_name
+from .temperature import soften
+from .training import Budget, HardLabelLoss, Run, forked_random_state, predict, train
+from .transfer import TransferSet, write_atomically
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+TARGETS = [
+    "query",
+    "key",
+    "value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+]  # every matrix of a layer
+ADAPTER, CONFIG = "adapter_model.safetensors", "teacher.json"  # peft can read the adapter too: it has peft's names
+PEFT = "base_model.model."  # what peft puts before the base model's names
+
+
+class TeacherMismatch(ValueError):
+    """The adapter does not belong to this base model, or its files have changed."""
+
+
+class Teacher:
+    """A fine-tuned classifier: model, a SmallBert with the adapter merged in; classes; config, how it was made."""
+
+    def __init__(self, base_dir: Path, adapter: dict[str, Tensor], config: dict):
+        self.adapter, self.config, self.classes = adapter, config, tuple(config["classes"])
+        shape = SmallBertConfig.from_folder(base_dir, classes=len(self.classes), pooling=config["pooling"])
+        self.model = build_empty(shape).load_bert_weights(base_dir).requires_grad_(False).eval()
+        self.by_precision = {}
+        scale = config["alpha"] / config["rank"]
+        for name, parameter in self.model.named_parameters():
+            if name.startswith("head."):
+                parameter.copy_(adapter[name])
+                continue
+            matrix = PEFT + hub_name(name).removesuffix(".weight")
+            if f"{matrix}.lora_A.weight" in adapter:
+                a, b = adapter[f"{matrix}.lora_A.weight"].float(), adapter[f"{matrix}.lora_B.weight"].float()
+                parameter += scale * b @ a
+
+    def __repr__(self) -> str:
+        size = sum(p.numel() for p in self.model.parameters()) / 1e6
+        return f"Teacher({size:.1f}M parameters, {len(self.classes)} classes)"
+
+    @property
+    def sha256(self) -> str:
+        """The adapter's hash: what soft labels made by this teacher name as their origin."""
+        return hashlib.sha256(save(self.adapter)).hexdigest()
+
+    def in_precision(self, precision: str) -> SmallBert:
+        """Return the model in "bf16", "fp32" or "auto" (the faster here), its classifier always in fp32."""
+        name = resolve_precision(precision)
+        if name not in self.by_precision:
+            model = copy.deepcopy(self.model).to(best_device(), PRECISIONS[name])
+            model.head.float()  # logits rounded to bf16 would tie where the teacher does not
+            self.by_precision[name] = model
+        return self.by_precision[name]
+
+    def classify(self, texts: Sequence[str] | str, tokenizer: Any) -> Tensor:
+        """Return the probabilities at T = 1 of new texts, float32 (texts, classes), or (classes,) for one string.
+
+        tokenizer: a tokenizers.Tokenizer without padding, the one that the teacher was trained with.
+        """
+        several = [texts] if isinstance(texts, str) else list(texts)
+        encoded = [tokenizer.encode(text).ids for text in several]
+        tokens = np.concatenate(encoded), np.cumsum([0, *map(len, encoded)])
+        probs = soften(teacher_logits(self, tokens), temperature=1.0)
+        return probs[0] if isinstance(texts, str) else probs
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter (float16 safetensors) and how it was made (JSON). The JSON goes last and holds the
+        adapter's hash, so that a save cut off in the middle is noticed when it is loaded.
+        """
+        folder, content = Path(folder), save(self.adapter)
+        config = {**self.config, "sha256": hashlib.sha256(content).hexdigest()}
+        peft = dict(peft_type="LORA", r=config["rank"], lora_alpha=config["alpha"], target_modules=TARGETS)
+        write_atomically(folder / ADAPTER, content)
+        write_atomically(folder / "adapter_config.json", (json.dumps(peft, indent=1) + "\n").encode())
+        write_atomically(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode())
+
+
+def load_teacher(base_dir: Path, adapter_dir: Path) -> Teacher:
+    """Load a saved teacher onto its base model.
+
+    base_dir: the base model in the hub's layout. adapter_dir: what Teacher.save wrote. Raises FileNotFoundError when
+    there is no teacher, TeacherMismatch when base or adapter are not those that were saved.
+    """
+    base_dir, adapter_dir = Path(base_dir), Path(adapter_dir)
+    if not (adapter_dir / CONFIG).is_file():
+        raise FileNotFoundError(f"there is no teacher in {adapter_dir}: `softlabels run teacher-wordnet` makes one")
+    config = json.loads((adapter_dir / CONFIG).read_text(encoding="utf-8"))
+    content = (adapter_dir / ADAPTER).read_bytes()
+    if hashlib.sha256(content).hexdigest() != config.pop("sha256"):
+        raise TeacherMismatch(
+            f"{adapter_dir / ADAPTER} has changed since it was saved, or its copy was cut off: get it again"
+        )
+    if (found := weights_sha256(base_dir)) != config["base_sha256"]:
+        wanted = config["base_sha256"]
+        raise TeacherMismatch(
+            f"the teacher stands on a base model with sha256 {wanted}, and {base_dir} has {found}: fetch that one"
+        )
+    try:
+        return Teacher(base_dir, load(content), config)
+    except (SafetensorError, KeyError) as error:
+        raise TeacherMismatch(f"{adapter_dir / ADAPTER} lacks a tensor of the teacher: {error}") from error
+
+
+def teacher_logits(
+    teacher: Teacher, tokens: tuple, batch_size: int = 64, precision: str = "auto", progress: bool = False
+) -> Tensor:
+    """Return the teacher's logits for ragged texts, float32 (texts, classes), in the order of the texts.
+
+    tokens: (values, offsets). precision: "bf16", "fp32" or "auto", the faster of the two on this machine. The batches
+    are cut by length; the teacher is in eval mode and gets no gradient.
+    """
+    return predict(teacher.in_precision(precision), tokens, batch_size, progress)
+
+
+def finetune_teacher(
+    base_dir: Path,
+    tokens: tuple,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    *,
+    rank: int = 32,
+    alpha: int = 64,
+    learning_rate: float = 1e-3,
+    epochs: int = 4,
+    batch_size: int = 32,
+    pooling: str = "mean",
+    dropout: float = 0.1,
+    seed: int = 0,
+    precision: str = "auto",
+    validation: tuple | None = None,
+    progress: Any = True,
+) -> Teacher:
+    """Fine-tune a base model on hard labels, with LoRA on every matrix of every layer and a linear classifier.
+
+    base_dir: a BERT in the hub's layout. tokens: (values, offsets). labels: int (texts,). classes: their names.
+    precision: of the frozen base; the adapter is always trained in fp32. validation: (tokens, labels), measured after
+    each epoch into teacher.config["history"]. progress: as for train. Training is train, with HardLabelLoss: the loop
+    that students use. Returns the teacher as it would be loaded again: its adapter rounded to float16.
+    """
+    labels, device = np.asarray(labels), best_device()
+    shape = SmallBertConfig.from_folder(base_dir, classes=len(classes), pooling=pooling, dropout=dropout)
+    recipe = dict(rank=rank, alpha=alpha, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size)
+    updates_per_epoch = -(-len(labels) // batch_size)
+    budget = Budget(updates_per_epoch * epochs, batch_size, learning_rate, warmup=0.06)
+    precision = resolve_precision(precision)
+
+    with forked_random_state(device):
+        torch.manual_seed(seed)
+        trainee = Trainee(base_dir, shape, rank, alpha, PRECISIONS[precision])
+        data = TransferSet(tokens, labels=labels)
+        every = updates_per_epoch if validation is not None else None
+        run: Run = train(
+            trainee,
+            data,
+            HardLabelLoss(),
+            budget,
+            seed=seed,
+            validation=validation,
+            evaluate_every=every,
+            progress=progress,
+        )
+    config = dict(
+        classes=list(classes),
+        pooling=pooling,
+        **recipe,
+        dropout=dropout,
+        seed=seed,
+        examples=len(labels),
+        precision=precision,
+        base_sha256=weights_sha256(base_dir),
+        budget=asdict(budget),
+        history=run.history,
+        seconds=round(run.seconds),
+    )
+    return Teacher(base_dir, trainee.adapter(), config)
+
+
+class Trainee(nn.Module):
+    """transformers' own BERT under peft's LoRA, with our pooling and classifier: what a teacher is while it learns."""
+
+    def __init__(self, base_dir: Path, config: SmallBertConfig, rank: int, alpha: int, dtype: torch.dtype):
+        from peft import LoraConfig, get_peft_model  # slow imports, and only fine-tuning needs them
+        from transformers import BertConfig, BertModel
+
+        super().__init__()
+        self.config = config
+        shape = dict(hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
+        base = BertModel(BertConfig.from_pretrained(base_dir, **shape), add_pooling_layer=False).to(dtype)
+        weights = {name.removeprefix("bert."): w for name, w in load_file(Path(base_dir) / "model.safetensors").items()}
+        if missing := base.load_state_dict(weights, strict=False).missing_keys:  # BERT's own pooler may be left over
+            raise ValueError(f"{base_dir} lacks weights of a BERT: {', '.join(missing[:3])}, ...")
+        self.encoder = get_peft_model(base, LoraConfig(r=rank, lora_alpha=alpha, target_modules=TARGETS))
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.width, config.classes)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask.long()).last_hidden_state
+        return SmallBert.classify(self, hidden, attention_mask)
+
+    def adapter(self) -> dict[str, Tensor]:
+        """Return what was learned, in float16: half the bytes, and a relative error of at most 0.0005."""
+        from peft import get_peft_model_state_dict
+
+        learned = get_peft_model_state_dict(self.encoder)
+        learned |= {"head.weight": self.head.weight, "head.bias": self.head.bias}
+        return {name: w.detach().cpu().half().contiguous() for name, w in sorted(learned.items())}
+
+
+def resolve_precision(precision: str) -> str:
+    """Turn "auto" into "bf16" or "fp32", whichever is faster on this machine; ValueError for any other name."""
+    if precision == "auto":
+        return "bf16" if best_precision() == torch.bfloat16 else "fp32"
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be auto, bf16 or fp32, not {precision!r}")
+    return precision
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the hash of a base model's weights."""
+    with open(Path(folder) / "model.safetensors", "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

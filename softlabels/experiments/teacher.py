@@ -1,0 +1,129 @@
+"""The teacher of the running task, and its soft labels: what the course ships, made again by one command each."""
+
+import math
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from softlabels import distill, tasks
+from softlabels.distill.metrics import accuracy, expected_calibration_error, negative_log_likelihood
+from softlabels.distill.teacher import resolve_precision, weights_sha256
+from softlabels.experiments.base import Cell, Experiment, Results, some
+
+# Chosen on the validation set; the test set was looked at once, for the table.
+RECIPE = dict(rank=32, alpha=64, learning_rate=5e-4, epochs=4, batch_size=32, pooling="cls", dropout=0.1)
+
+
+class OnTask(Experiment):
+    """An experiment with one cell that makes something; a quick one makes it in the cache, beside its results."""
+
+    task_name = "wordnet"
+    parallel = False
+    seeds = 1
+
+    def teacher_dir(self) -> Path:
+        return self.folder / "teacher" if self.quick else tasks.home.teacher_dir(self.task_name)
+
+    def soft_labels_file(self) -> Path:
+        return self.folder / "soft_labels.safetensors" if self.quick else tasks.home.soft_labels_file(self.task_name)
+
+    def finish(self, results: Results) -> None:
+        columns = ["arm", "seed", "split", "examples", "accuracy", "nll", "ece"]
+        print(results.frame[columns].round(4).to_string(index=False))
+
+
+class TeacherRun(OnTask):
+    name = "teacher-wordnet"
+    description = "fine-tune MiniLM on the 20,000 labelled glosses with LoRA; writes data/teachers/wordnet"
+    arms = ("teacher",)
+
+    def settings(self) -> dict:
+        task = tasks.load(self.task_name)
+        texts = 320 if self.quick else len(task.split("labelled"))
+        recipe = {**RECIPE, "rank": 4, "alpha": 8, "epochs": 1} if self.quick else RECIPE
+        base = weights_sha256(tasks.base_model())
+        return dict(task=task.name, task_fingerprint=task.fingerprint, base_sha256=base, texts=texts, **recipe)
+
+    def units(self) -> int:
+        settings = self.settings()
+        return settings["epochs"] * math.ceil(settings["texts"] / settings["batch_size"])
+
+    def run_cell(self, cell: Cell, settings: dict, tell) -> tuple[list[dict], dict[str, np.ndarray]]:
+        task = tasks.load(settings["task"])
+        labelled = some(task.split("labelled"), settings["texts"])
+        validation = some(task.split("validation"), 200 if self.quick else None)
+        teacher = distill.finetune_teacher(
+            tasks.base_model(),
+            labelled.tokens,
+            labelled.labels,
+            task.classes,
+            **{name: settings[name] for name in RECIPE},
+            seed=cell.seed,
+            validation=(validation.tokens, validation.labels),
+            progress=tell,
+        )
+        teacher.config |= dict(task=task.name, task_fingerprint=task.fingerprint)
+        if cell.seed == 0:  # other seeds show the spread; the first is the course's teacher
+            teacher.save(self.teacher_dir())
+        splits = {name: some(task.split(name), 200 if self.quick else None) for name in ("validation", "test")}
+        logits = {name: distill.teacher_logits(teacher, examples.tokens) for name, examples in splits.items()}
+        made = dict(precision=teacher.config["precision"], sha256=teacher.sha256, seconds=teacher.config["seconds"])
+        return [report(name, logits[name], splits[name].labels) | made for name in splits], {}
+
+
+class SoftLabels(OnTask):
+    name = "soft-labels-wordnet"
+    description = "ask the teacher about every gloss, once; writes data/soft_labels/wordnet.safetensors"
+    arms = ("soft labels",)
+    seeded = False
+
+    def settings(self) -> dict:
+        task = tasks.load(self.task_name)
+        teacher = distill.load_teacher(tasks.base_model(), self.teacher_dir())
+        return dict(task=task.name, task_fingerprint=task.fingerprint, teacher_sha256=teacher.sha256)
+
+    def units(self) -> int:
+        return 1
+
+    def run_cell(self, cell: Cell, settings: dict, tell) -> tuple[list[dict], dict[str, np.ndarray]]:
+        task = tasks.load(settings["task"])
+        teacher = distill.load_teacher(tasks.base_model(), self.teacher_dir())
+        examples = some(task.split("all", show_labels=True), 400 if self.quick else None)
+        precision = resolve_precision("auto")
+        teacher.in_precision(precision)  # the model is cast before the clock starts
+        start = time.perf_counter()
+        logits = distill.teacher_logits(teacher, examples.tokens, precision=precision, progress=True)
+        seconds = time.perf_counter() - start
+        manifest = distill.Manifest(
+            task=task.name,
+            task_fingerprint=task.fingerprint,
+            tokenizer_sha256=task.tokenizer_sha256,
+            classes=task.classes,
+            teacher_sha256=teacher.sha256,
+            base_sha256=teacher.config["base_sha256"],
+            precision=precision,
+            created_by=f"softlabels {version('softlabels')}",
+        )
+        cache = distill.SoftLabelCache(examples.ids, logits, manifest)
+        cache.save(self.soft_labels_file())
+        made = dict(precision=manifest.precision, sha256=cache.manifest.sha256, seconds=round(seconds, 1))
+        made |= dict(glosses_per_second=round(len(examples) / seconds))
+        kept, rows = cache.logits_for(examples.ids), []
+        for name in ("validation", "test", "labelled", "transfer"):
+            inside = np.isin(examples.ids, task.split(name).ids)
+            if inside.any():
+                rows.append(report(name, kept[inside], examples.labels[inside]) | made)
+        return rows, {}
+
+
+def report(split: str, logits, labels) -> dict:
+    """Return one row: how good the teacher is on a split, and how well it knows it."""
+    return dict(
+        split=split,
+        examples=len(labels),
+        accuracy=accuracy(logits, labels),
+        nll=negative_log_likelihood(logits, labels),
+        ece=expected_calibration_error(logits, labels),
+    )

@@ -1,0 +1,68 @@
+"""The running task: a WordNet 3.0 noun gloss -> one of 24 supersenses.
+
+Source: the noun file of the WordNet 3.0 database (Princeton University), which travels in two
+parts inside a carrier package; see `data/sources.toml` and `data/README.md`.
+"""
+
+import hashlib
+from pathlib import Path
+
+# WordNet's lexicographer files 03 to 28 are its noun supersenses. Two are left out: `noun.Tops` (03), which
+# collects the roots of all the others, and `noun.motive` (16), which has 42 glosses.
+LEXICOGRAPHER_FILES = {
+    4: "act", 5: "animal", 6: "artifact", 7: "attribute", 8: "body", 9: "cognition", 10: "communication",
+    11: "event", 12: "feeling", 13: "food", 14: "group", 15: "location", 17: "object", 18: "person",
+    19: "phenomenon", 20: "plant", 21: "possession", 22: "process", 23: "quantity", 24: "relation",
+    25: "shape", 26: "state", 27: "substance", 28: "time",
+}  # fmt: skip
+CLASSES = tuple(LEXICOGRAPHER_FILES.values())
+SPLIT_SIZES = {"test": 5_000, "validation": 3_000, "labelled": 20_000}  # whatever is left is "transfer"
+MEMBERS = ("data.noun1", "data.noun2")
+
+
+def definition(gloss: str) -> str:
+    """Return the definition in a WordNet gloss, without the usage examples that follow it in quotation marks."""
+    return gloss.split('; "')[0].strip().rstrip(";").strip()
+
+
+def read_glosses(folder: Path) -> tuple[list[int], list[str], list[int]]:
+    """Read every noun gloss of the 24 supersenses, duplicates dropped.
+
+    Two synsets with the same definition (letter case and spaces aside) keep only the first, so that no text can
+    stand in two splits; the first one's label is kept, also in the few cases where the labels differ.
+
+    Returns:
+        ids: the synset's offset in WordNet 3.0's noun file, which is its public name (`00001740-n`).
+        texts: the definitions.
+        labels: indices into `CLASSES`.
+    """
+    names = list(LEXICOGRAPHER_FILES)
+    ids, texts, labels, seen = [], [], [], set()
+    for member in MEMBERS:
+        for line in (folder / member).read_text(encoding="ascii").splitlines():
+            if line.startswith("  ") or not line.strip():  # the licence, at the top of the file
+                continue
+            fields, gloss = line.split(" | ", 1)
+            offset, lexicographer_file = fields.split(" ", 2)[:2]
+            if int(lexicographer_file) not in LEXICOGRAPHER_FILES:
+                continue
+            text = definition(gloss)
+            key = " ".join(text.casefold().split())
+            if not key or key in seen:
+                continue
+            seen.add(key)
+            ids.append(int(offset))
+            texts.append(text)
+            labels.append(names.index(int(lexicographer_file)))
+    return ids, texts, labels
+
+
+def split_of(ids: list[int]) -> list[str]:
+    """Assign every example to a split by a hash of its id, so that everyone has the same test set.
+
+    The ids are ranked by their BLAKE2b hash; the first 5,000 are the test set, and so on as in `SPLIT_SIZES`.
+    """
+    ranked = sorted(ids, key=lambda i: hashlib.blake2b(f"wordnet/{i:08d}".encode(), digest_size=8).digest())
+    names = [name for name, size in SPLIT_SIZES.items() for _ in range(size)]
+    split = dict(zip(ranked, names, strict=False))
+    return [split.get(i, "transfer") for i in ids]

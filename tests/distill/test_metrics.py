@@ -1,0 +1,60 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softlabels.distill import (
+    accuracy,
+    agreement,
+    class_affinity,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
+
+
+def test_class_affinity_is_the_mean_soft_label_of_each_class():
+    soft_labels = torch.tensor([[0.8, 0.1, 0.1], [0.6, 0.4, 0.0], [0.1, 0.7, 0.2]])
+    affinity = class_affinity(soft_labels, torch.tensor([0, 0, 1]))
+    expected = torch.tensor([[0.7, 0.25, 0.05], [0.1, 0.7, 0.2], [0.0, 0.0, 0.0]])  # nobody is of the third class
+    torch.testing.assert_close(affinity, expected)
+
+
+@given(st.integers(0, 999), st.integers(2, 24))
+def test_class_affinity_does_not_depend_on_the_order(seed, classes):
+    generator = torch.Generator().manual_seed(seed)
+    soft_labels = torch.rand(40, classes, generator=generator, dtype=torch.float64).softmax(dim=-1)
+    labels = torch.randint(classes, (40,), generator=generator)
+    order = torch.randperm(40, generator=generator)
+    affinity = class_affinity(soft_labels, labels)
+    torch.testing.assert_close(class_affinity(soft_labels[order], labels[order]), affinity)
+    present = torch.isin(torch.arange(classes), labels)
+    torch.testing.assert_close(affinity.sum(dim=1), present.double())
+
+
+def test_accuracy_and_agreement_take_tensors_and_arrays():
+    logits, other = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0]]), np.array([[1.0, 2.0], [0.0, 9.0], [1.0, 0.0]])
+    labels = np.array([0, 1, 1])
+    assert accuracy(logits, labels) == accuracy(torch.tensor(logits), torch.tensor(labels)) == pytest.approx(2 / 3)
+    assert agreement(logits, other) == agreement(torch.tensor(other), logits) == pytest.approx(2 / 3)
+
+
+def test_negative_log_likelihood_of_a_uniform_guess():
+    assert negative_log_likelihood(np.zeros((5, 8)), np.arange(5)) == pytest.approx(math.log(8))
+
+
+def test_calibration_error_by_hand():
+    # Two examples at confidence 0.75, one right; two at 0.95, both right: (|0.5 - 0.75| + |1 - 0.95|) / 2
+    logits = torch.tensor([[0.75, 0.25], [0.75, 0.25], [0.95, 0.05], [0.95, 0.05]]).log()
+    assert expected_calibration_error(logits, torch.tensor([0, 1, 0, 0])) == pytest.approx(0.15, abs=1e-6)
+
+
+def test_calibration_error_of_labels_drawn_from_the_probabilities_is_small_and_of_sharpened_ones_is_not():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 10, generator=generator) * 2
+    labels = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
+    assert expected_calibration_error(logits, labels) < 0.02
+    assert expected_calibration_error(logits * 4, labels) > 0.1
+    assert expected_calibration_error(torch.tensor([[1000.0, 0.0]]), torch.tensor([0])) == 0  # confidence of exactly 1
