@@ -1,6 +1,7 @@
 """The house is in order: documents agree with the code, links lead somewhere, imports point down."""
 
 import ast
+import csv
 import re
 import subprocess
 import tomllib
@@ -99,3 +100,27 @@ def test_no_tracked_file_is_large():
     for path in tracked("*"):
         if path.is_file():
             assert path.stat().st_size < 8_400_000, f"{path.relative_to(ROOT)} is {path.stat().st_size / 1e6:.1f} MB"
+
+
+def test_readme_tells_the_truth_about_its_first_example():
+    from softlabels import distill, tasks
+
+    text = "seed of the celery plant used as seasoning"
+    assert text in (ROOT / "README.md").read_text(encoding="utf-8")
+    task = tasks.load("wordnet")
+    glosses = task.split("transfer", show_labels=True)  # a text that the teacher has not trained on
+    row = list(glosses.texts).index(text)
+    assert task.classes[glosses.labels[row]] == "food"
+    cache = distill.SoftLabelCache.load(tasks.home.soft_labels_file("wordnet"), expect=task)
+    probs = distill.soften(cache.logits_for(glosses.ids[[row]])[0], temperature=1.0)
+    first, second = probs.argsort(descending=True)[:2].tolist()
+    assert (task.classes[first], task.classes[second]) == ("plant", "food")
+    assert probs[first] - probs[second] < 0.15, "nearly as much"
+
+
+def test_teacher_card_agrees_with_its_results():
+    card = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    with open(ROOT / "data" / "results" / "soft-labels-wordnet.csv", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            numbers = f"{int(row['examples']):,} | {float(row['accuracy']):.1%} | {float(row['nll']):.3f} | {float(row['ece']):.3f} |"
+            assert re.search(rf"^\| {row['split']}[^|]*\| {re.escape(numbers)}$", card, re.MULTILINE), row["split"]

@@ -1,7 +1,7 @@
 """The bug lab of lesson 03: broken distillation losses, each with a real thread in which its bug was found.
 
-The functions are the course's own short models of those bugs, not the code of the projects. All have the six parameters of
-`softlabels.distill.distillation_loss`. `mend_1` to `mend_8` are the same functions, mended.
+The functions are the course's own short models of those bugs, not the code of the projects. All have the six parameters
+of `softlabels.distill.distillation_loss`. `mend_1` to `mend_8` are the same functions, mended.
 """
 
 from collections.abc import Callable
@@ -151,7 +151,7 @@ def bug_10(student_logits, teacher_logits, labels, temperature, soft_weight, har
 
 
 class Bug(NamedTuple):
-    """A broken loss. key: what `diagnose` must find in it. thread: where it was met; story: what the thread or file says."""
+    """A broken loss. key: what `diagnose` must find in it. thread: where it was met. story: what stands there."""
 
     number: int
     loss: Callable
@@ -177,11 +177,11 @@ BUGS = (
     _bug(3, bug_3, "t2-missing", "IntelLabs/distiller#122", "issues",
          "A user asked for T², citing the paper; a maintainer agreed that he had overlooked it."),
     _bug(4, bug_4, "same-logits", "labmlai/annotated_deep_learning_paper_implementations#66", "issues",
-         "Reported as a small error; the author found that it stopped distillation altogether, and that it came in with "
-         "a later clean-up, by copy and paste."),
+         "Reported as a small error; the author found that it stopped distillation altogether, and that it came in "
+         "with a later clean-up, by copy and paste."),
     _bug(5, bug_5, "double-softmax", "ariecattan/SciCo#2", "issues",
-         "Met in a classifier's validation loss: probabilities went into a cross-entropy that applies softmax itself, so "
-         "the loss stuck near 1 and could not have come close to 0."),
+         "Met in a classifier's validation loss: probabilities went into a cross-entropy that applies softmax itself, "
+         "so the loss stuck near 1 and could not have come close to 0."),
     _bug(6, bug_6, "reverse", "paiml/aprender#2153", "pull",
          "The loss was KL(student || teacher) while the gradient written by hand was that of KL(teacher || student)."),
     _bug(7, bug_7, "hidden-hard-term", "huggingface/trl#5731", "pull",
@@ -191,6 +191,6 @@ BUGS = (
     _bug(9, bug_9, "mse-on-probabilities", "SforAiDl/KD_Lib", "KD_Lib/KD/vision/vanilla/vanilla_kd.py",
          "The default loss of its VanillaKD class compares the two softmaxes by squared error."),
     _bug(10, bug_10, "one-sided-temperature", "huawei-noah/Pretrained-Language-Model#11", "issues",
-         "The paper's formula divided only the student's logits; the authors answered that the code, which divides both, "
-         "is right and the paper has a slip (they used T = 1, where it makes no difference)."),
+         "The paper's formula divided only the student's logits; the authors answered that the code, which divides "
+         "both, is right and the paper has a slip (they used T = 1, where it makes no difference)."),
 )  # fmt: skip

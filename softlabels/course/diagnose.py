@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from .exercises import base
-from .loss_reading import COARSE, EXACT, WEIGHTS, NotScalar, ask, measure, read
+from .loss_reading import EXACT, WEIGHTS, NotScalar, ask, measure, read
 from .loss_rules import Found, found_in, kind_of, soft_values, value_disagrees
 from .loss_terms import p, probes
 
@@ -31,8 +31,8 @@ from .loss_terms import p, probes
 class Finding(base.Finding):
     """One thing found in a loss: .name, .symptom (what it does), .question (which leads to the mend).
 
-    key: its key in content/diagnose.toml. kind: "bug"; "objective" (a sound loss of another kind than the one asked for);
-    or "condition" (it matters only under a condition that the symptom names).
+    key: its key in content/diagnose.toml. kind: "bug"; "objective" (a sound loss of another kind than the one asked
+    for); or "condition" (it matters only under a condition that the symptom names).
     """
 
     key: str = ""
@@ -92,9 +92,9 @@ class Diagnosis:
 def diagnose(loss_fn: Callable, *, seed: int = 0) -> Diagnosis:
     """Examine a distillation loss.
 
-    loss_fn: callable(student_logits (batch, classes), teacher_logits (batch, classes), labels int64 (batch,), temperature,
-    soft_weight, hard_weight) -> scalar tensor; called by position, on CPU, some 60 times, with batches of 4 to 7 examples
-    and 2 to 50 classes. seed: of the logits it is tried on. Errors raised by loss_fn become findings.
+    loss_fn: callable(student_logits (batch, classes), teacher_logits (batch, classes), labels int64 (batch,),
+    temperature, soft_weight, hard_weight) -> scalar tensor; called by position, on CPU, some 60 times, with batches of
+    4 to 7 examples and 2 to 50 classes. seed: of the logits it is tried on. Errors raised by loss_fn become findings.
     """
     name = getattr(loss_fn, "__name__", type(loss_fn).__name__)
     with warnings.catch_warnings(), torch.enable_grad():
@@ -219,7 +219,7 @@ def _unexplained(loss_fn, calls, seed, facts) -> list[Found]:
         for row, probe in zip(calls, probes(seed), strict=True):
             right, mine = _expected(probe, WEIGHTS[index]), row[index].student_grad
             mine = torch.zeros_like(right) if mine is None else mine.double()
-            if (mine - right).norm() > max(EXACT, COARSE) * right.norm():
+            if (mine - right).norm() > EXACT * right.norm():
                 found.append((key, {**facts, **_evidence(probe, mine, right, index), "evidence": _signs(facts, index)}))
                 break
     return found or [("weights-tangled", {})]

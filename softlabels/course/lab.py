@@ -121,7 +121,12 @@ def _headless() -> bool:
 
 def open_lab(root: Path, work: Path, *, browser: bool = True, port: int | None = None, say=print) -> int:
     """Start JupyterLab, say its address once it answers, and wait until it ends. Returns its exit status."""
-    server = subprocess.Popen(command(root, work, browser=browser, port=port), cwd=root)
+    # Our defaults (no news, no update check: a lesson does not depend on a network); the user's own settings beat them.
+    ours = str(Path(__file__).with_name("jupyter"))
+    paths = os.pathsep.join(filter(None, [ours, os.environ.get("JUPYTER_CONFIG_PATH")]))
+    server = subprocess.Popen(
+        command(root, work, browser=browser, port=port), cwd=root, env={**os.environ, "JUPYTER_CONFIG_PATH": paths}
+    )
     threading.Thread(target=_announce, args=(server, _page(root, work)[1], say), daemon=True).start()
     # Ctrl-C reaches the server too; it asks whether to stop, and this process must live to hear the answer.
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}

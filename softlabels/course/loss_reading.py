@@ -1,9 +1,9 @@
 """Read a loss from the outside: which soft term, which hard term, how each is scaled, which weight reaches it.
 
 The loss is called on small batches with several pairs of weights. Each gradient that comes back is written as
-alpha · soft term + beta · hard term, by least squares over the terms of `loss_terms`; the pair of terms that explains all
-gradients is the one the loss uses. How alpha and beta move with the weights says where the weights go; how they move with
-temperature, batch size and number of classes says what the term is multiplied or divided by.
+alpha · soft term + beta · hard term, by least squares over the terms of `loss_terms`; the pair of terms that explains
+all gradients is the one the loss uses. How alpha and beta move with the weights says where the weights go; how they
+move with temperature, batch size and number of classes says what the term is multiplied or divided by.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from .loss_terms import HARD, SHAPES, SOFT, Probe, gradients, probes
 
 # (soft weight, hard weight). Pure ones first; the rest tell w from 1 - w, from 1 and from w².
 WEIGHTS = ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (2.0, 0.5), (0.3, 0.6))
-EXACT, COARSE = 1e-3, 3e-2  # relative errors: of single precision with a wide margin, and of half precision
+EXACT, COARSE = 1e-3, 0.1  # relative errors: of single precision, and of half precision, both with a wide margin
 
 
 class Call(NamedTuple):
@@ -52,7 +52,7 @@ class Reading(NamedTuple):
     """What the gradients say. soft, hard: keys of `loss_terms`, or None when no known pair of terms explains them.
 
     alpha, beta: arrays (probes, weights), the coefficients of the two terms, NaN where a call gave nothing.
-    precise: False when the right terms explain the gradients only within the error of half precision.
+    precise: False when the loss computes in half precision, and the right terms explain its gradients within its error.
     """
 
     soft: str | None
@@ -120,10 +120,17 @@ def read(calls: list[list[Call | None]], seed: int) -> Reading:
     for i, j in sorted(np.ndindex(worst.shape), key=lambda ij: ((ij[0] > 0) + (ij[1] > 0), ij)):
         if worst[i, j] < EXACT:
             return Reading(soft_names[i], hard_names[j], alpha[i, j], beta[i, j])
-    return Reading("right" if worst[0, 0] < COARSE else None, "right", alpha[0, 0], beta[0, 0], precise=False)
+    near = worst[0, 0] < COARSE and in_half_precision(calls)
+    return Reading("right" if near else None, "right", alpha[0, 0], beta[0, 0], precise=False)
 
 
-# --- where the weights go ----------------------------------------------------------------------------------------------
+def in_half_precision(calls: list[list[Call | None]]) -> bool:
+    """Whether every gradient is made of numbers that a 16-bit float can hold, as those that went through one are."""
+    grads = [call.student_grad for row in calls for call in row if call and call.student_grad is not None]
+    return any(all(torch.equal(g, g.to(half).to(g)) for g in grads) for half in (torch.bfloat16, torch.float16))
+
+
+# --- where the weights go ------------------------------------------------------------
 
 A, B = np.array(WEIGHTS).T
 PATTERNS = {

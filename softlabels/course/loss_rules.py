@@ -16,7 +16,12 @@ SCALED_BY_T = {
     "exponential-targets", "raw-targets", "double-softmax", "mse-on-probabilities",
 }  # fmt: skip
 SCALED_BY_CLASSES = SCALED_BY_T - {"mse-on-probabilities"}
-OWN_SCALE = {"batch-axis", "symmetric", "jensen-shannon", "student-entropy"}  # softmaxes over the batch, halves and doubles
+OWN_SCALE = {
+    "batch-axis",
+    "symmetric",
+    "jensen-shannon",
+    "student-entropy",
+}  # softmaxes over the batch, halves and doubles
 
 
 def kind_of(term: str) -> str:
@@ -28,7 +33,7 @@ def weights(soft: Coefficient, hard: Coefficient) -> Iterator[Found]:
     pair = (soft.pattern, hard.pattern)
     shares = "soft share" in pair or "hard share" in pair
     plain = tuple(pattern.replace(" share", "") if pattern else None for pattern in pair)
-    if "hard" == plain[0] and plain[1] in ("soft", "1 - hard", "absent") or plain == ("1 - soft", "soft"):
+    if ("hard" == plain[0] and plain[1] in ("soft", "1 - hard", "absent")) or plain == ("1 - soft", "soft"):
         yield "weights-reversed", {}
     elif plain[1] == "soft" and plain[0] == "absent":
         yield "weights-reversed", {}
@@ -60,9 +65,9 @@ def law(power: Power) -> str:
     return f", times {' · '.join(parts)}" if parts else ("" if power.fits else " in the median, and unevenly so")
 
 
-def soft_scale(term: str, scale: np.ndarray) -> Iterator[Found]:
+def soft_scale(term: str, scale: np.ndarray, tolerance: float) -> Iterator[Found]:
     """Say what the soft term is multiplied by that it should not be."""
-    power, kind = power_law(scale), kind_of(term)
+    power, kind = power_law(scale, 2 * tolerance), kind_of(term)
     facts = {"T": power.T, "factor": abs(power.factor), "law": law(power)}
     if not power.fits:
         if kind == "right":
@@ -77,13 +82,15 @@ def soft_scale(term: str, scale: np.ndarray) -> Iterator[Found]:
         yield "mean-over-classes", facts
     if power.N and kind not in OWN_SCALE and power.N in (-1, 1):
         yield "sum-over-batch" if power.N == 1 else "batch-mean-twice", facts
-    if kind == "right" and (abs(abs(power.factor) - 1) > 1e-2 or power.C not in (0, -1) or power.N not in (-1, 0, 1)):
+    if kind == "right" and (
+        abs(abs(power.factor) - 1) > tolerance or power.C not in (0, -1) or power.N not in (-1, 0, 1)
+    ):
         yield "size-of-soft-term", facts
 
 
-def hard_scale(term: str, scale: np.ndarray) -> Iterator[Found]:
+def hard_scale(term: str, scale: np.ndarray, tolerance: float) -> Iterator[Found]:
     """Say what the hard term is multiplied by that it should not be."""
-    power = power_law(scale)
+    power = power_law(scale, 2 * tolerance)
     facts = {"factor": power.factor, "law": law(power)}
     if not power.fits:
         facts["factor"] = float(np.median(scale))
@@ -91,7 +98,7 @@ def hard_scale(term: str, scale: np.ndarray) -> Iterator[Found]:
         yield "t2-on-hard-term", facts
         power = power._replace(T=0)
         facts["law"] = law(power)
-    if term == "right" and (not power.fits or power.T or power.N or power.C or abs(power.factor - 1) > 1e-2):
+    if term == "right" and (not power.fits or power.T or power.N or power.C or abs(power.factor - 1) > tolerance):
         yield "size-of-hard-term", facts
 
 
@@ -111,7 +118,9 @@ def absent_soft_term(loss_fn: Callable, probe: Probe) -> Found:
         return "same-logits", {"evidence": "its value follows the teacher alone"}
     if abs(value) > 1e-6:
         return "soft-absent", {}
-    return "same-logits", {"evidence": "its value is 0 for every student and every teacher (as it is when the term is left out altogether)"}
+    return "same-logits", {
+        "evidence": "its value is 0 for every student and every teacher (as it is when the term is left out altogether)"
+    }
 
 
 def absent_hard_term(loss_fn: Callable, probe: Probe) -> Found:
@@ -126,7 +135,7 @@ def absent_hard_term(loss_fn: Callable, probe: Probe) -> Found:
 
 def found_in(loss_fn: Callable, reading: Reading, probe: Probe) -> Iterator[Found]:
     """Name everything that a reading shows to be wrong. reading: one with both terms recognised."""
-    tolerance = 1e-2 if reading.precise else 5e-2
+    tolerance = 1e-2 if reading.precise else 0.1
     soft = coefficient(reading.alpha, "soft", tolerance)
     hard = coefficient(reading.beta, "hard", tolerance)
     if soft.pattern == "absent" and hard.pattern != "soft":
@@ -134,15 +143,15 @@ def found_in(loss_fn: Callable, reading: Reading, probe: Probe) -> Iterator[Foun
     elif soft.pattern != "absent":
         if reading.soft != "right":
             yield kind_of(reading.soft), {}
-        if soft.pattern and reading.precise:
-            yield from soft_scale(reading.soft, soft.scale)
+        if soft.pattern:
+            yield from soft_scale(reading.soft, soft.scale, tolerance)
     if hard.pattern == "absent" and soft.pattern != "hard":
         yield absent_hard_term(loss_fn, probe)
     elif hard.pattern != "absent":
         if reading.hard != "right":
             yield kind_of(reading.hard), {}
-        if hard.pattern and reading.precise:
-            yield from hard_scale(reading.hard, hard.scale)
+        if hard.pattern:
+            yield from hard_scale(reading.hard, hard.scale, tolerance)
     yield from weights(soft, hard)
 
 

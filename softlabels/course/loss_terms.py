@@ -8,7 +8,7 @@ All of them map (student_logits, teacher_logits, labels, temperature) to a scala
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -48,8 +48,8 @@ def per_class(s: Tensor, t: Tensor, T: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(s / T, (t / T).sigmoid(), reduction="sum")
 
 
-# key -> (student_logits, teacher_logits, temperature) -> sum over the batch. The keys are those of content/diagnose.toml;
-# what follows a dot is a variant of the same mistake.
+# key -> (student_logits, teacher_logits, temperature) -> sum over the batch. The keys are those of diagnose.toml; what
+# follows a dot is a variant of the same mistake.
 SOFT = {
     "right": lambda s, t, T: divergence(log_p(s, T), p(t, T)),
     "reverse": lambda s, t, T: divergence(log_p(t, T), p(s, T)),
@@ -112,7 +112,7 @@ class Probe(NamedTuple):
 SHAPES = ((4, 2, 1.0), (5, 3, 2.0), (4, 5, 0.5), (7, 4, 8.0), (5, 10, 4.0), (4, 20, 3.0), (6, 50, 1.5))
 
 
-@cache
+@lru_cache(maxsize=16)
 def probes(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Probe, ...]:
     """Draw the batches: logits of a few units, so that no softmax saturates and no mistake hides behind it."""
     generator = torch.Generator().manual_seed(seed)
@@ -130,14 +130,16 @@ def gradient(term: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     return torch.autograd.grad(term(leaf), leaf)[0]
 
 
-@cache
+@lru_cache(maxsize=16)
 def gradients(seed: int = 0) -> tuple[tuple[Tensor, Tensor], ...]:
     """Return for every probe the gradients of all terms: (soft terms, values) and (hard terms, values), flattened."""
-    found = []
-    for student, teacher, labels, T in probes(seed):
-        batch, classes = student.shape
-        onehot = F.one_hot(labels, classes).to(student)
-        soft = [gradient(lambda s, f=f: T * T * f(s, teacher, T) / batch, student) for f in SOFT.values()]
-        hard = [gradient(lambda s, f=f: f(s, onehot, teacher, T) / batch, student) for f in HARD.values()]
-        found.append((torch.stack(soft).flatten(1), torch.stack(hard).flatten(1)))
-    return tuple(found)
+    return tuple(_gradients_of(probe) for probe in probes(seed))
+
+
+def _gradients_of(probe: Probe) -> tuple[Tensor, Tensor]:
+    student, teacher, labels, T = probe
+    batch, classes = student.shape
+    onehot = F.one_hot(labels, classes).to(student)
+    soft = [gradient(lambda s, f=f: T * T * f(s, teacher, T) / batch, student) for f in SOFT.values()]
+    hard = [gradient(lambda s, f=f: f(s, onehot, teacher, T) / batch, student) for f in HARD.values()]
+    return torch.stack(soft).flatten(1), torch.stack(hard).flatten(1)

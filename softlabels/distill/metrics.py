@@ -46,7 +46,7 @@ def agreement(logits_a: Tensor, logits_b: Tensor) -> float:
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
     """Return the mean of -log p(label), in nats, at T = 1. logits (examples, classes), labels (examples,)."""
-    return F.cross_entropy(torch.as_tensor(logits).double(), torch.as_tensor(labels)).item()
+    return F.cross_entropy(torch.as_tensor(logits).double(), torch.as_tensor(labels).long()).item()
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:

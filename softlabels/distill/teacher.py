@@ -9,6 +9,7 @@ plain BERT, it runs as the SmallBert of lesson 04, without the seconds that impo
 import copy
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -216,7 +217,9 @@ class Trainee(nn.Module):
         weights = {name.removeprefix("bert."): w for name, w in load_file(Path(base_dir) / "model.safetensors").items()}
         if missing := base.load_state_dict(weights, strict=False).missing_keys:  # BERT's own pooler may be left over
             raise ValueError(f"{base_dir} lacks weights of a BERT: {', '.join(missing[:3])}, ...")
-        self.encoder = get_peft_model(base, LoraConfig(r=rank, lora_alpha=alpha, target_modules=TARGETS))
+        with warnings.catch_warnings():  # peft asks for attributes that transformers is about to rename
+            warnings.simplefilter("ignore", FutureWarning)
+            self.encoder = get_peft_model(base, LoraConfig(r=rank, lora_alpha=alpha, target_modules=TARGETS))
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.width, config.classes)
 

@@ -12,7 +12,7 @@ from softlabels.distill.metrics import accuracy, expected_calibration_error, neg
 from softlabels.distill.teacher import resolve_precision, weights_sha256
 from softlabels.experiments.base import Cell, Experiment, Results, some
 
-# Chosen on the validation set; the test set was looked at once, for the table.
+# The better, by validation accuracy, of two: mean pooling with a learning rate of 1e-3 was the other.
 RECIPE = dict(rank=32, alpha=64, learning_rate=5e-4, epochs=4, batch_size=32, pooling="cls", dropout=0.1)
 
 

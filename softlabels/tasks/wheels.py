@@ -178,11 +178,12 @@ def _watch(folder: Path, keep: Path) -> int:
     hash, one that was cut short as well, without a word about its size), and we want to see why.
     """
     size = 0
-    for path in folder.glob("**/*.whl"):
-        with contextlib.suppress(OSError):  # it may be gone by now; not every file system knows hard links
-            size = max(size, path.stat().st_size)
-            if not keep.exists():
-                os.link(path, keep)
+    for parent, _, names in os.walk(folder):
+        for name in [n for n in names if n.endswith(".whl")]:
+            with contextlib.suppress(OSError):  # it may be gone by now; not every file system knows hard links
+                size = max(size, os.stat(os.path.join(parent, name)).st_size)
+                if not keep.exists():
+                    os.link(os.path.join(parent, name), keep)
     return size
 
 

@@ -11,7 +11,7 @@ from softlabels.course import buglab
 from softlabels.course.diagnose import catalogue
 from tests.answers import Honest, Wrong
 
-# --- wrong distillation losses -----------------------------------------------------------------------------------------
+# --- wrong distillation losses ------------------------------------------------------------
 
 
 def ce(s, y, w):
@@ -292,7 +292,8 @@ WRONG_LOSSES = [
     (always_half_a_hard_term, "hidden-hard-term"), (probabilities_from_the_model, "double-softmax"),
     (probabilities_into_cross_entropy, "double-softmax"), (teacher_softened_twice, "double-softmax"),
     (hard_term_of_probabilities, "hard-double-softmax"), (nll_without_log, "hard-without-log"), (reverse_kl, "reverse"),
-    (teacher_on_both_sides, "same-logits"), (student_on_both_sides, "student-entropy"), (roles_exchanged, "roles-swapped"),
+    (teacher_on_both_sides, "same-logits"), (student_on_both_sides, "student-entropy"),
+    (roles_exchanged, "roles-swapped"),
     (squared_error_of_probabilities, "mse-on-probabilities"), (logit_matching, "mse-on-logits"),
     (temperature_for_the_teacher_only, "one-sided-temperature"),
     (temperature_for_the_student_only, "one-sided-temperature"), (temperature_for_neither, "no-temperature"),
@@ -316,7 +317,7 @@ def _name(key: str) -> str:
     return SAID_BY_THE_EXERCISE.get(key, catalogue()[key]["name"])
 
 
-# --- honest distillation losses ----------------------------------------------------------------------------------------
+# --- honest distillation losses ------------------------------------------------------------
 
 
 def batchmean(s, t, y, T, soft_weight, hard_weight):
@@ -448,7 +449,9 @@ def one_element_tensor(s, t, y, T, soft_weight, hard_weight):
 def terms_skipped_at_weight_zero(s, t, y, T, soft_weight, hard_weight):
     terms = [s.sum() * 0]
     if soft_weight:
-        terms.append(soft_weight * T**2 * F.kl_div((s / T).log_softmax(1), (t.detach() / T).softmax(1), reduction="batchmean"))
+        terms.append(
+            soft_weight * T**2 * F.kl_div((s / T).log_softmax(1), (t.detach() / T).softmax(1), reduction="batchmean")
+        )
     if hard_weight:
         terms.append(ce(s, y, hard_weight))
     return torch.stack(terms).sum()
@@ -531,9 +534,13 @@ HONEST_LOSSES = [
 
 
 # Sound, but with a remark: torch.distributions gives infinity where a student's probability underflows.
-REMARKED_LOSSES = [(distributions, "overflow"), (teacher_not_detached, "teacher-gradient"), (log_of_softmax, "overflow")]
+REMARKED_LOSSES = [
+    (distributions, "overflow"),
+    (teacher_not_detached, "teacher-gradient"),
+    (log_of_softmax, "overflow"),
+]
 
-# --- the soft terms alone, and the gradient ----------------------------------------------------------------------------
+# --- the soft terms alone, and the gradient ------------------------------------------------------------
 
 
 def _soft(loss):
@@ -552,6 +559,11 @@ def _scaled(loss, factor):
 def rows(s, t, T):
     log_q, log_p = F.log_softmax(s / T, -1), F.log_softmax(t.detach() / T, -1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def swapped(s, t, T):
+    log_q, log_p = F.log_softmax(s / T, -1), F.log_softmax(t.detach() / T, -1)
+    return F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
 
 
 def ce_rows(s, t, T):
@@ -591,7 +603,8 @@ MORE_WRONG = [
     ("soft_cross_entropy", "the soft term's sign is flipped", lambda s, t, T: -ce_rows(s, t, T).mean()),
     ("soft_cross_entropy", "the teacher gets a gradient", ce_no_detach),
     ("soft_cross_entropy", "softmax applied twice", lambda s, t, T: F.cross_entropy(p(s, T), p(t.detach(), T))),
-    ("soft_cross_entropy", "not finite for large logits", lambda s, t, T: -(p(t.detach(), T) * p(s, T).log()).sum(-1).mean()),
+    ("soft_cross_entropy", "not finite for large logits",
+     lambda s, t, T: -(p(t.detach(), T) * p(s, T).log()).sum(-1).mean()),
     ("soft_cross_entropy", "probabilities where log-probabilities belong",
      lambda s, t, T: -(p(t.detach(), T) * p(s, T)).sum(-1).mean()),
     ("soft_cross_entropy", "the teacher's first choice instead of its soft label",
@@ -601,8 +614,7 @@ MORE_WRONG = [
     ("kl_divergence", "sum over the batch", lambda s, t, T: rows(s, t, T).sum()),
     ("kl_divergence", "bits instead of nats", lambda s, t, T: rows(s, t, T).mean() / math.log(2)),
     ("kl_divergence", "T² inside", lambda s, t, T: T**2 * rows(s, t, T).mean()),
-    ("kl_divergence", "KL divergence with its arguments swapped", lambda s, t, T: rows(t, s, T).mean() if not s.requires_grad
-     else (F.softmax(s / T, -1) * (F.log_softmax(s / T, -1) - F.log_softmax(t.detach() / T, -1))).sum(-1).mean()),
+    ("kl_divergence", "KL divergence with its arguments swapped", swapped),
     ("kl_divergence", "log-probabilities as targets", _soft(log_targets_into_kl_div)),
     ("kl_divergence", "mean over classes", _soft(default_reduction)),
     ("kl_divergence", "temperature ignored in the soft term", lambda s, t, T: rows(s, t, 1.0).mean()),
@@ -639,6 +651,16 @@ HONEST += [
 ]
 HONEST += [
     Honest("soft_gradient", fn)
-    for fn in (numpy_gradient, autograd_gradient, lambda s, t, T: (p(s, T) - p(t, T)).mul(T).div(s.size(0)))
+    for fn in (
+        numpy_gradient,
+        autograd_gradient,
+        lambda s, t, T: (p(s, T) - p(t, T)).mul(T).div(s.size(0)),
+        lambda s, t, T: [
+            [T * (q - r) / len(s) for q, r in zip(a, b, strict=True)]
+            for a, b in zip(p(s, T).tolist(), p(t, T).tolist(), strict=True)
+        ],
+    )
 ]
-HONEST += [Honest(f"mend_{n}", loss) for n in range(1, 9) for loss in (batchmean, cross_entropy_form)]
+HONEST += [
+    Honest(f"mend_{n}", loss) for n in range(1, 9) for loss in (batchmean, cross_entropy_form, einsum, log_target)
+]

@@ -142,16 +142,20 @@ IN_KERNEL = """async (code) => {
 def open_notebook(lab, chromium):
     """Return a function that opens a notebook in JupyterLab, runs it, and gives the page.
 
-    page.errors lists what went wrong in the page's own scripts; page.python(code) runs code in the kernel.
+    page.errors lists what went wrong in the widgets' own scripts; page.python(code) runs code in the kernel.
     """
     pages = []
 
     def open_(path: str, timeout: float = 120):
+        def keep_ours(error):  # a widget's module is loaded from a blob; JupyterLab's own troubles are not ours
+            if "blob:" in (error.stack or ""):
+                page.errors.append(f"{error}\n{error.stack}")
+
         page = chromium.new_page(viewport={"width": 1200, "height": 1000})
         page.set_default_timeout(1000 * timeout)
         pages.append(page)
         page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("pageerror", keep_ours)
         page.goto(f"{lab.address}/lab?reset")
         page.wait_for_function("() => window.jupyterapp !== undefined")
         errors = page.evaluate(RUN_ALL, path)

@@ -4,7 +4,6 @@ import ast
 import base64
 import inspect
 import os
-import re
 
 import nbformat
 import pytest
@@ -347,10 +346,19 @@ def _tree(node: ast.FunctionDef) -> str:
 @pytest.mark.parametrize("file", SOLUTIONS, ids=lambda f: f.stem)
 def test_every_exercise_is_graded_once_and_by_its_own_points(file):
     graded = []
+
+    def earned(*names):  # as if all of it were correct
+        graded.extend(names)
+        return sum(find(name).points for name in names)
+
     for cell in nbformat.read(file, as_version=4).cells:
         mark = cell.metadata.get("nbgrader", {})
         if mark.get("grade") and cell.cell_type == "code":
-            names = re.findall(r'"(\w+)"', cell.source)
-            assert cell.source.lstrip().startswith("points(") and mark["points"] == sum(find(n).points for n in names)
-            graded += names
+            *before, last = ast.parse(cell.source).body
+            names = {"points": earned}
+            exec(compile(ast.Module(before, []), cell.id, "exec"), names)
+            total = eval(compile(ast.Expression(last.value), cell.id, "eval"), names)
+            assert total == mark["points"], (
+                f"{cell.id}: {total} points can be earned, the cell's mark says {mark['points']}"
+            )
     assert sorted(graded) == sorted(e.name for e in all_exercises() if e.lesson == file.name[:2])

@@ -248,12 +248,13 @@ def test_a_custom_match_is_asked():
     mistake = Mistake("constant", "Always 7.", "Why?", matches=lambda fn, probes: all(fn(*p.args) == 7 for p in probes))
     exercise = Exercise("mean_square", "99", "t", 1, 1, 1, mean_square, _probes, [], [mistake], ("a?", "b", "c"))
     assert examine(exercise, lambda values, weight: 7).mistake == "constant"
+    assert examine(exercise, lambda values, weight: "x" if weight == 1 else values).mistake == "wrong type"
 
 
 def test_an_engine_check_is_quick(judge):
-    start = time.perf_counter()
+    start = time.process_time()  # the processor's seconds: the machine may be busy with something else
     judge(body("return values"))
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 # --- check and points -------------------------------------------------------------------------------------------------

@@ -122,6 +122,11 @@ def test_lab_starts_headless_prints_its_address_and_ends(lessons, tmp_path, work
         api = address.replace("/lab/tree/work/00_start_here.ipynb?", "/api/contents/work?")
         with urllib.request.urlopen(api, timeout=20) as page:
             assert "01_why.ipynb" in [f["name"] for f in json.load(page)["content"]]
+        setting = "/lab/api/settings/@jupyterlab/apputils-extension:notification?"
+        with urllib.request.urlopen(
+            address.replace("/lab/tree/work/00_start_here.ipynb?", setting), timeout=20
+        ) as page:
+            assert json.load(page)["schema"]["properties"]["fetchNews"]["default"] == "false"
     finally:
         lab.terminate()
         assert lab.wait(30) is not None

@@ -47,12 +47,12 @@ def small_base(tmp_path_factory):
 @pytest.fixture(scope="module")
 def texts():
     tokens = ragged(np.random.default_rng(1).integers(3, 20, 120), vocab=300)
-    return tokens, tokens[0][tokens[1][:-1]] % 3
+    return tokens, np.digitize(np.diff(tokens[1]), [8, 14])  # short, middling, long
 
 
 def finetune(base, texts, **changes):
-    recipe = dict(rank=4, alpha=8, learning_rate=2e-2, epochs=6, batch_size=16, precision="fp32", progress=False)
-    return finetune_teacher(base, *texts, CLASSES, **{**recipe, **changes})
+    recipe = dict(rank=4, alpha=8, learning_rate=2e-2, epochs=12, batch_size=16, pooling="cls", dropout=0.0)
+    return finetune_teacher(base, *texts, CLASSES, **{**recipe, **changes}, precision="fp32", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def saved(teacher, tmp_path):
 
 def test_fine_tuning_learns_and_keeps_its_record(teacher):
     history = teacher.config["history"]
-    assert [entry["update"] for entry in history] == [8, 16, 24, 32, 40, 48]
-    assert history[-1]["accuracy"] > max(0.8, history[0]["accuracy"])
+    assert [entry["update"] for entry in history] == list(range(8, 97, 8))
+    assert history[-1]["accuracy"] > max(0.9, history[0]["accuracy"])
     assert teacher.config["examples"] == 120 and teacher.config["precision"] == "fp32"
 
 

@@ -1,4 +1,4 @@
-"""The real experiments on a budget of seconds: the same code from teacher to picture, each result in a folder of its own."""
+"""The real experiments on a budget of seconds: the same code from teacher to picture, in folders of their own."""
 
 import numpy as np
 import pandas as pd

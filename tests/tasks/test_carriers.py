@@ -300,7 +300,7 @@ def test_a_killed_run_leaves_nothing_half_done(course, index):
     child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
     arriving = course / "cache" / "carriers" / ".part" / "demo" / "tmp"
     deadline = time.monotonic() + 60
-    while not (arriving.is_dir() and any(p.stat().st_size for p in arriving.glob("**/*.whl"))):
+    while not wheels._watch(arriving, course / "second-name"):
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(child.pid, signal.SIGKILL)

@@ -91,7 +91,7 @@ EXERCISES = [
         probes=PROBES,
         mistakes=MISTAKES,
         hints=(
-            "Ten readers voted, six of them for object. Which number did you divide by, in your head, to get 0.6?",
+            "Ten readers voted, six of them for food. Which number did you divide by, in your head, to get 0.6?",
             "$p_c = \\dfrac{\\text{votes}_c}{\\sum_j \\text{votes}_j}$, for each row on its own.",
             "# total: the sum over the last axis, that axis kept (keepdim) so that it divides row by row\n"
             "# return votes divided by total",

@@ -1,7 +1,7 @@
 """Lesson 03's exercises: the two forms of the soft term, its gradient, the distillation loss, and eight bugs to mend.
 
-The checks ask `diagnose` what a loss does to its gradient; the mistakes listed here are those that a gradient cannot show,
-because they change only the value.
+The checks ask `diagnose` what a loss does to its gradient; the mistakes listed here are those that a gradient cannot
+show, because they change only the value.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def loss_probes(seed: int = 0) -> list[Probe]:
     return probes
 
 
-# --- what diagnose finds, as the check of an exercise ------------------------------------------------------------------
+# --- what diagnose finds, as the check of an exercise -------------------------------------------------------
 
 DETACH = Finding(
     "the teacher gets a gradient",
@@ -59,14 +59,15 @@ DETACH = Finding(
 )
 LARGE = Finding(
     "not finite for large logits",
-    "With logits of several hundred the loss or its gradient is NaN or infinite: a probability underflows to 0, and its "
-    "logarithm is minus infinity.",
+    "With logits of several hundred the loss or its gradient is NaN or infinite: a probability underflows to 0, and "
+    "its logarithm is minus infinity.",
     "Is there a function that gives the logarithm of a softmax in one step?",
 )
 STRICT = {"teacher-gradient": DETACH, "overflow": LARGE, "low-precision": None}
 T2_INSIDE = Finding(
     "T² inside",
-    "Your result grows with T²: it is already scaled for the mix with the hard term. That factor comes in exercise 3.4.",
+    "Your result grows with T²: it is already scaled for the mix with the hard term. That factor comes in exercise "
+    "3.4.",
     "What does the exercise card say about T²?",
 )
 
@@ -140,14 +141,15 @@ def _nan_mistake(key: str, imitation: Callable) -> Mistake:
 
 CE_FOR_KL = Mistake(
     "the cross-entropy, not the divergence",
-    "The gradient is right, but the value is too large by the teacher's entropy: at student = teacher it is not 0, so it "
-    "does not show when the student has arrived.",
+    "The gradient is right, but the value is too large by the teacher's entropy: at student = teacher it is not 0, so "
+    "it does not show when the student has arrived.",
     "What must be taken away from -sum(p · log q) so that it is 0 when q = p?",
     imitation=soft_cross_entropy,
 )
 KL_FOR_CE = Mistake(
     "the divergence, not the cross-entropy",
-    "The gradient is right, but the teacher's entropy is missing from the value: this is the KL divergence, exercise 3.2.",
+    "The gradient is right, but the teacher's entropy is missing from the value: this is the KL divergence of exercise "
+    "3.2.",
     "Does the teacher's own logarithm occur in the cross-entropy?",
     imitation=kl_divergence,
 )
@@ -184,13 +186,14 @@ KL_DIVERGENCE = Exercise(
         "compare?",
         "$\\mathrm{KL}(p^t \\| p^s) = \\dfrac{1}{N}\\sum_n \\sum_c p^t_{nc}\\,(\\log p^t_{nc} - \\log p^s_{nc})$, "
         "both softened at $T$.",
-        "# teacher_log_probs: log_softmax of the teacher's logits (detached) / temperature\n# student_log_probs: the same "
-        "for the student\n# exp(teacher_log_probs) times the difference, sum over the classes, mean over the batch",
+        "# teacher_log_probs: log_softmax of the teacher's logits (detached) / temperature\n# student_log_probs: "
+        "the same for the student\n# exp(teacher_log_probs) times the difference, sum over the classes, mean over the "
+        "batch",
     ),
 )  # fmt: skip
 
 
-# --- the gradient ------------------------------------------------------------------------------------------------------
+# --- the gradient ------------------------------------------------------------
 
 
 def _gradient_mistake(name: str, symptom: str, question: str, wrong: Callable) -> Mistake:
@@ -220,7 +223,8 @@ SOFT_GRADIENT = Exercise(
         _gradient_mistake("without T²", "This is the gradient of the plain KL divergence: it has 1/T where T belongs.",
                           "The derivation's last line multiplies by T². What is T² / T?",
                           lambda s, t, T: soft_gradient(s, t, T) / T**2),
-        _gradient_mistake("no factor of T", "The difference of the probabilities is there, but nothing multiplies it by T.",
+        _gradient_mistake("no factor of T", "The difference of the probabilities is there, but nothing "
+                          "multiplies it by T.",
                           "What is left of T² once the chain rule has taken its 1/T?",
                           lambda s, t, T: soft_gradient(s, t, T) / T),
         _gradient_mistake("T² instead of T", "Your gradient is T times too long: T² is there, but not the 1/T of the "
@@ -229,26 +233,27 @@ SOFT_GRADIENT = Exercise(
         _gradient_mistake("not divided by the batch size", "With one row you are right; with more rows each one's "
                           "gradient is too long.", "The loss is a mean over N rows. How much of it belongs to one row?",
                           lambda s, t, T: soft_gradient(s, t, T) * len(s)),
-        _gradient_mistake("divided by the number of classes", "Your gradient is divided by N · C: a mean over everything.",
+        _gradient_mistake("divided by the number of classes", "Your gradient is divided by N · C: a mean over "
+                          "everything.",
                           "Is a KL divergence a sum or a mean over the classes?",
                           lambda s, t, T: soft_gradient(s, t, T) / s.shape[-1]),
         _gradient_mistake("probabilities at T = 1", "Your two probabilities are not softened.",
                           "At which temperature are p_s and p_t in the loss that you differentiate?",
                           lambda s, t, T: T * (soften(s, 1.0) - soften(t, 1.0)) / len(s)),
-        _gradient_mistake("logits instead of probabilities", "You compare the logits themselves. That is the limit at high "
-                          "temperature, not the gradient at this one.", "What are p_s and p_t, given the logits?",
+        _gradient_mistake("logits instead of probabilities", "You compare the logits themselves. That is the limit at "
+                          "high temperature, not the gradient at this one.", "What are p_s and p_t, given the logits?",
                           lambda s, t, T: T * (s - t) / len(s)),
     ],
     hints=(
         "Read the last line of the derivation aloud. Which function of lesson 02 gives p_s and p_t?",
         "$\\dfrac{\\partial}{\\partial z_{nc}} = \\dfrac{T}{N}\\,(p^s_{nc} - p^t_{nc})$",
-        "# p_s, p_t: both logits softened at the temperature\n# temperature times their difference, divided by the number "
-        "of rows",
+        "# p_s, p_t: both logits softened at the temperature\n# temperature times their difference, divided by the "
+        "number of rows",
     ),
 )  # fmt: skip
 
 
-# --- the distillation loss ---------------------------------------------------------------------------------------------
+# --- the distillation loss ------------------------------------------------------------
 
 
 def _cross_entropy_form(s, t, y, T, soft_weight, hard_weight):
@@ -275,7 +280,8 @@ DISTILLATION_LOSS = Exercise(
     mistakes=[
         Mistake("the cross-entropy form", "Your loss trains exactly as it should: its gradient is right. But its value "
                 "never comes down to 0, because the soft term is a cross-entropy; the card asks for the KL divergence.",
-                "Which of your two soft terms is 0 when the student equals the teacher?", imitation=_cross_entropy_form),
+                "Which of your two soft terms is 0 when the student equals the teacher?",
+                imitation=_cross_entropy_form),
         _nan_mistake("log-targets", lambda s, t, y, T, a, b: a * T**2
                      * F.kl_div(_log_p(s, T), _log_p(t, T), reduction="batchmean") + b * F.cross_entropy(s, y)),
     ],
@@ -288,7 +294,7 @@ DISTILLATION_LOSS = Exercise(
 )  # fmt: skip
 
 
-# --- the bug lab -------------------------------------------------------------------------------------------------------
+# --- the bug lab ------------------------------------------------------------
 
 # Several mends are right (the KL form and the cross-entropy form, for two), so values are not compared: only that the
 # result is one finite number. The gradient decides, in `diagnose`.
