@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -124,3 +125,12 @@ def test_teacher_card_agrees_with_its_results():
         for row in csv.DictReader(file):
             numbers = f"{int(row['examples']):,} | {float(row['accuracy']):.1%} | {float(row['nll']):.3f} | {float(row['ece']):.3f} |"
             assert re.search(rf"^\| {row['split']}[^|]*\| {re.escape(numbers)}$", card, re.MULTILINE), row["split"]
+
+
+def test_readme_results_agree_with_the_run():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    frame = pd.read_csv(ROOT / "data" / "results" / "first-look.csv")
+    assert frame.groupby("arm")["seed"].nunique().eq(5).all()
+    for arm, row in frame.groupby("arm")[["accuracy", "nll", "agreement"]].mean().iterrows():
+        numbers = f"| {row['accuracy']:.1%} | {row['nll']:.2f} | {row['agreement']:.1%} |"
+        assert numbers in readme, f"{arm}: {numbers}"

@@ -163,7 +163,7 @@ class Bug(NamedTuple):
 
 def _bug(number: int, loss: Callable, key: str, thread: str, kind: str, story: str) -> Bug:
     repository, _, place = thread.partition("#")
-    path = f"blob/HEAD/{kind}" if "/" in kind else f"{kind}/{place}"
+    path = kind if "/" in kind else f"{kind}/{place}"  # a file at the commit that was read, or a thread
     return Bug(number, loss, key, thread, f"https://github.com/{repository}/{path}", story)
 
 
@@ -188,7 +188,8 @@ BUGS = (
          "A fused kernel's default weights added half a cross-entropy to what should have been a pure divergence."),
     _bug(8, bug_8, "no-soft-gradient", "CuriousCat-7/born-again-neural-network#1", "issues",
          "A mend proposed in the thread adds the second term as a Python number, which carries no gradient."),
-    _bug(9, bug_9, "mse-on-probabilities", "SforAiDl/KD_Lib", "KD_Lib/KD/vision/vanilla/vanilla_kd.py",
+    _bug(9, bug_9, "mse-on-probabilities", "SforAiDl/KD_Lib",
+         "blob/d00c232de5a16bcd2a81b896a35ec3f20c2f9fa8/KD_Lib/KD/vision/vanilla/vanilla_kd.py",
          "The default loss of its VanillaKD class compares the two softmaxes by squared error."),
     _bug(10, bug_10, "one-sided-temperature", "huawei-noah/Pretrained-Language-Model#11", "issues",
          "The paper's formula divided only the student's logits; the authors answered that the code, which divides "

@@ -1,7 +1,7 @@
 """How an answer is judged: not attempted, crashed, correct or wrong, and why.
 
-A wrong answer is told the known mistake whose behaviour it shares, else the property it breaks, else the smallest failing
-case. Nothing here displays or records.
+A wrong answer is told the known mistake whose behaviour it shares, else the property it breaks, else the smallest
+failing case. Nothing here displays or records.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def _signature_finding(exercise: Exercise, fn: Callable, probe: Probe) -> Findin
         signature.bind(*probe.args)
     except TypeError:
         count, right = len(signature.parameters), len(exercise.parameters)
-        text = f"Your `{exercise.name}` takes {count} parameter{'s' * (count != 1)}; the specification has {right}: `{wanted}`."
+        takes = f"{count} parameter{'s' * (count != 1)}"
+        text = f"Your `{exercise.name}` takes {takes}; the specification has {right}: `{wanted}`."
         return Finding("wrong parameters", text, "Does the first line of your function match the exercise card?")
     names = [n for n in signature.parameters if n in exercise.parameters]
     order = [n for n in exercise.parameters if n in names]

@@ -139,7 +139,7 @@ def open_lab(root: Path, work: Path, *, browser: bool = True, port: int | None =
             signal.signal(number, handler)
 
 
-def _announce(server: subprocess.Popen, page: str, say, patience: float = 60.0) -> None:
+def _announce(server: subprocess.Popen, page: str, say, patience: float = 300.0) -> None:
     from jupyter_core.paths import jupyter_runtime_dir
 
     file = Path(jupyter_runtime_dir()) / f"jpserver-{server.pid}.json"

@@ -1,4 +1,4 @@
-"""The outcome of a check and its words: kind, specific, a question that leads to the mend, never the reference's source."""
+"""The outcome of a check and its words: kind, specific, with a question that leads to the mend; never the answer."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def put_into_words(exercise: Exercise, kind: str, finding: Any) -> Outcome:
         text = (
             finding.symptom if finding and finding.symptom else "The body is still blank: write it whenever you like."
         )
-        return Outcome(kind, name, text, title=title, closing=fallback)
+        return Outcome(kind, name, text, title=heading, closing=fallback)
     if kind == "correct":
         text = f"Your `{name}` holds in {_count(finding, 'case')}"
         text += f" and has {_count(len(exercise.properties), 'further property')}." if exercise.properties else "."
-        return Outcome(kind, name, text, title=title, closing=f"The lesson goes on with your own `{name}`.")
+        return Outcome(kind, name, text, title=heading, closing=f"The lesson goes on with your own `{name}`.")
     if kind == "crashed":
         where = f"Line {finding.line.number} of your cell" if finding.line else "Your function"
         where += f", in `{finding.line.function}`," if finding.line and finding.line.function != name else ""
@@ -88,16 +88,17 @@ def put_into_words(exercise: Exercise, kind: str, finding: Any) -> Outcome:
         if finding.note and not rows:
             text += f"\nIt happened while this was checked: {finding.note}."
         caption = "It was called with" + (f" ({finding.note}):" if finding.note else ":")
-        return Outcome(kind, name, text, None, title, words, rows, caption if rows else "", fallback)
+        return Outcome(kind, name, text, None, heading, words, rows, caption if rows else "", fallback)
     rows, caption = (), ""
     if getattr(finding, "inputs", None):
         rows = tuple((n, show.compact(v)) for n, v in finding.inputs.items())
         if finding.expected is not None:
             rows, caption = tuple(show.case_rows(finding.inputs, finding.yours, finding.expected)), "The case:"
-    return Outcome("wrong", name, finding.symptom, finding.name, title, finding.question, rows, caption, fallback)
+    return Outcome("wrong", name, finding.symptom, finding.name, heading, finding.question, rows, caption, fallback)
 
 
-def _title(exercise: Exercise) -> str:
+def title(exercise: Exercise) -> str:
+    """How a message names an exercise: its number and its function."""
     return f"exercise {number(exercise)}, `{exercise.name}`"
 
 

@@ -117,32 +117,27 @@ def measure(
 def execute(
     experiment: Experiment, cells: list[Cell], settings: dict, bar: tqdm, workers: int | None
 ) -> Iterator[tuple]:
-    """Yield (cell, rows, arrays) as cells finish: in this process when one worker is enough, else in a pool of
-    processes.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(workers or (cores if experiment.parallel else 1), max(1, len(cells)))
+    """Yield (cell, rows, arrays) as cells finish: in this process for one worker, else in a pool of processes."""
+    workers = min(workers or (cores() if experiment.parallel else 1), max(1, len(cells)))
     if workers == 1:
         for cell in cells:
             before = bar.n
-            result = experiment.run_cell(
-                cell, settings, lambda units, before=before: bar.update(before + units - bar.n)
-            )
+            result = run(experiment, cell, settings, lambda units, before=before: bar.update(before + units - bar.n))
             bar.update(before + experiment.units() - bar.n)
-            yield result_of(cell, result)
+            yield cell, *result
         return
 
     # Spawned, not forked: a fork of a process whose torch has threads can hang.
     context = multiprocessing.get_context("spawn")
     units, stop = context.Value("q", 0), context.Value("b", 0)
-    with ProcessPoolExecutor(workers, context, start_worker, (units, stop, max(1, cores // workers))) as pool:
+    with ProcessPoolExecutor(workers, context, start_worker, (units, stop, max(1, cores() // workers))) as pool:
         waiting = {pool.submit(work, experiment, cell, settings): cell for cell in cells}
         try:
             while waiting:
                 finished, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 bar.update(units.value - bar.n)
                 for future in finished:
-                    yield result_of(waiting.pop(future), future.result())
+                    yield waiting.pop(future), *future.result()
         except BaseException:  # an error in a cell, or the user's Ctrl-C, or a notebook's stop button
             stop.value = 1
             pool.shutdown(cancel_futures=True)
@@ -169,19 +164,17 @@ def work(experiment: Experiment, cell: Cell, settings: dict) -> tuple:
                 units.value += done - told
             told = done
 
-    return experiment.run_cell(cell, settings, tell)
+    return run(experiment, cell, settings, tell)
 
 
-def result_of(cell: Cell, result: tuple) -> tuple:
-    rows, arrays = result
-    return cell, rows, arrays
+def run(experiment: Experiment, cell: Cell, settings: dict, tell: Callable[[int], None]) -> tuple[list[dict], dict]:
+    """Run one cell; its rows say which cell they are of, and where they come from."""
+    rows, arrays = experiment.run_cell(cell, settings, tell)
+    return [dict(arm=cell.arm, seed=cell.seed, **row, **provenance()) for row in rows], arrays
 
 
 def keep(results: Results, cell: Cell, rows: list[dict], arrays: dict, settings: dict, experiment: Experiment) -> None:
-    """Add one cell's rows and arrays, and write everything: the table last, because it is what says that a cell is
-    done.
-    """
-    rows = [dict(arm=cell.arm, seed=cell.seed, **row, **provenance()) for row in rows]
+    """Add one cell's rows and arrays, and write everything; the table last, as it says which cells are done."""
     results.frame = pd.concat([results.frame, pd.DataFrame(rows)], ignore_index=True)
     results.arrays |= {f"{cell.arm}/{cell.seed}/{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
     about = dict(
@@ -237,14 +230,13 @@ def commit() -> str:
 
 def processor() -> str:
     """Return the processor's name, and how many cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     except OSError:
         pass
-    return f"{name}, {cores} cores"
+    return f"{name}, {cores()} cores"
 
 
 def some(examples, count: int | None):
@@ -252,3 +244,8 @@ def some(examples, count: int | None):
     if count is None or count >= len(examples):
         return examples
     return examples.take(np.linspace(0, len(examples) - 1, count).astype(int))
+
+
+def cores() -> int:
+    """Return how many cores this process may use, which in a container is fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -87,7 +87,7 @@ function render({ model, el }) {
   const largest = Math.max(...leaks);
 
   const root = frame(el, "sl-affinity", "Affinity map");
-  const speech = speaker(root), kernel = saver(model);
+  const speech = speaker(root);
   const map = drawMap(affinity, classes, largest);
   const heading = element("p", { class: "sl-heading" });
   const bars = barList(Math.min(RELATIVES, n - 1), "sl-relatives");
@@ -129,7 +129,7 @@ function render({ model, el }) {
   function move(i, j) {
     model.set("row", Math.min(n - 1, Math.max(0, i)));
     model.set("column", Math.min(n - 1, Math.max(0, j)));
-    kernel.save();
+    model.save_changes();
   }
   map.node.addEventListener("keydown", (event) => {
     const [i, j] = [model.get("row"), model.get("column")];
@@ -149,7 +149,7 @@ function render({ model, el }) {
   const watched = ["change:row", "change:column"];
   watched.forEach((event) => model.on(event, draw));
   draw();
-  return () => { watched.forEach((event) => model.off(event, draw)); speech.stop(); kernel.stop(); };
+  return () => { watched.forEach((event) => model.off(event, draw)); speech.stop(); };
 }
 
 export default { render };

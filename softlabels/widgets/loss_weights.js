@@ -104,9 +104,9 @@ function sentence(seen, temperature, squared) {
 
 function render({ model, el }) {
   const [student, teacher, labels] = ["student_logits", "teacher_logits", "labels"].map((key) => model.get(key));
-  const weights = weightStops(), change = (key) => (value) => { model.set(key, value); kernel.save(); };
+  const weights = weightStops(), change = (key) => (value) => { model.set(key, value); model.save_changes(); };
   const root = frame(el, "sl-loss", "Loss weights");
-  const speech = speaker(root), kernel = saver(model);
+  const speech = speaker(root);
   const t = slider({ label: "Temperature T", name: "sl-t", values: temperatureStops(), page: PER_OCTAVE,
     format: (x) => "T = " + x.toFixed(2), ticks: [0.5, 1, 2, 4, 8, 20], move: change("temperature") });
   const weight = (label, name, key) => slider({ label, name, values: weights, page: 10, format: (x) => String(Number(x.toFixed(4))),
@@ -175,7 +175,7 @@ function render({ model, el }) {
   const watched = ["temperature", "soft_weight", "hard_weight", "times_t_squared"].map((key) => "change:" + key);
   watched.forEach((event) => model.on(event, draw));
   draw();
-  return () => { watched.forEach((event) => model.off(event, draw)); speech.stop(); kernel.stop(); };
+  return () => { watched.forEach((event) => model.off(event, draw)); speech.stop(); };
 }
 
 export default { render };

@@ -80,14 +80,6 @@ function speaker(root) {
   return { print, say, stop: () => clearTimeout(timer) };
 }
 
-// Tells the kernel about changes, at most seven times a second. JupyterLab redraws parts of its own page for every message,
-// so one message for every step of a slider would slow down the hand.
-function saver(model) {
-  let timer;
-  const save = () => { timer ??= setTimeout(() => { timer = undefined; model.save_changes(); }, 150); };
-  return { save, stop: () => { if (timer !== undefined) model.save_changes(); clearTimeout(timer); } };
-}
-
 // A slider over a list of rising values. Arrow keys move by one value, Page Up and Down by `page`, Home and End to the ends.
 function slider({ label, name, values, page, format, ticks = [], move }) {
   const last = values.length - 1;

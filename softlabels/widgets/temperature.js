@@ -67,7 +67,7 @@ function render({ model, el }) {
   const kept = n > MOST_ROWS ? MOST_ROWS - 1 : n; // past that, one more row holds all the others together
 
   const root = frame(el, "sl-temperature", "Temperature explorer");
-  const speech = speaker(root), kernel = saver(model);
+  const speech = speaker(root);
   const select = element("select", { class: "sl-gloss", "aria-label": "Gloss" });
   texts.forEach((text, i) => select.append(element("option", { value: i, text })));
   const whole = element("p", { class: "sl-whole" });
@@ -78,7 +78,7 @@ function render({ model, el }) {
   }
   const knob = slider({
     label: "Temperature T", name: "sl-t", values: stops, page: PER_OCTAVE, format: (t) => "T = " + t.toFixed(2),
-    ticks: [0.25, 0.5, 1, 2, 4, 8, 20], move: (t) => { model.set("temperature", t); kernel.save(); },
+    ticks: [0.25, 0.5, 1, 2, 4, 8, 20], move: (t) => { model.set("temperature", t); model.save_changes(); },
   });
   const curve = entropyCurve(stops, 300, 84, most);
   const number = (name, words) => {
@@ -145,11 +145,11 @@ function render({ model, el }) {
     speech.say(sentence(seen, order, classes, t));
   }
 
-  select.addEventListener("change", () => { model.set("gloss", Number(select.value)); kernel.save(); });
+  select.addEventListener("change", () => { model.set("gloss", Number(select.value)); model.save_changes(); });
   const watched = [["change:temperature", draw], ["change:gloss", arrange], ["change:target_bits", arrange]];
   watched.forEach(([event, listener]) => model.on(event, listener));
   arrange();
-  return () => { watched.forEach(([event, listener]) => model.off(event, listener)); speech.stop(); kernel.stop(); };
+  return () => { watched.forEach(([event, listener]) => model.off(event, listener)); speech.stop(); };
 }
 
 export default { render };

@@ -160,7 +160,12 @@ def open_notebook(lab, chromium):
         page.wait_for_function("() => window.jupyterapp !== undefined")
         errors = page.evaluate(RUN_ALL, path)
         assert not errors, errors
-        page.python = lambda code: page.evaluate(IN_KERNEL, code)
+
+        def python(code):
+            page.wait_for_timeout(400)  # what the hand did last is on its way to the kernel
+            return page.evaluate(IN_KERNEL, code)
+
+        page.python = python
         return page
 
     yield open_

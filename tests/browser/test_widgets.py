@@ -3,6 +3,7 @@
 import json
 import re
 import statistics
+import warnings
 
 import nbformat
 import pytest
@@ -117,7 +118,6 @@ def test_temperature_by_mouse_and_in_the_kernel(shown):
         seen.append(float(page.locator(".sl-temperature output").inner_text()[4:]))
     page.mouse.up()
     assert seen == sorted(seen) and seen[-1] > 3 * seen[0]
-    page.wait_for_timeout(300)
     assert float(page.python("print(widget.temperature)")) == pytest.approx(seen[-1], abs=0.006)
     page.python("widget.temperature = 4.0")
     check_labels(page, 0, 4.0)
@@ -159,7 +159,6 @@ def test_affinity_by_keyboard(shown):
             page.locator(".sl-now", has_text=words).wait_for()
     relatives = affinity.compute(TABLE, 4, 23)["relatives"]
     assert page.locator(".sl-relatives .sl-name").all_inner_texts() == [CLASSES[k] for k in relatives]
-    page.wait_for_timeout(300)
     assert page.python("print(widget.row, widget.column)") == "4 23" and active_cell(page) == 1
 
 
@@ -214,7 +213,6 @@ def test_loss_weights_by_keyboard_to_the_goal(shown):
     assert 20 < moves < 89
     assert terms(page)["soft_share"] == pytest.approx(50, abs=5)
     assert "T² on: it multiplies the soft term by 64" in page.locator(".sl-state").inner_text()
-    page.wait_for_timeout(300)
     soft, hard = map(float, page.python("print(widget.soft_weight, widget.hard_weight)").split())
     check_terms(page, 8.0, soft, hard, False)
     assert soft == 1 and 0 < hard < 0.05 and active_cell(page) == 1
@@ -314,7 +312,7 @@ def test_nothing_moves_for_those_who_asked_for_stillness(shown):
 
 
 WATCH = """(name) => {
-  const root = document.querySelector('.sl-' + name);
+  const root = document.querySelector(name);
   window.watching?.abort();                        // of an earlier round
   window.watching = new AbortController();
   window.times = [];
@@ -333,36 +331,59 @@ WATCH = """(name) => {
     });
   }, { capture: true, signal: window.watching.signal });
 }"""
+BARE = """() => {
+  const bare = document.createElement('p');
+  bare.innerHTML = '<input type="range" class="bare" data-lm-suppress-shortcuts="true" max="200"><output></output>';
+  bare.id = 'bare';
+  bare.style = 'position: fixed; bottom: 0; right: 0; z-index: 9999';
+  bare.firstChild.oninput = (event) => { bare.lastChild.textContent = event.target.value; };
+  document.body.append(bare);
+}"""
+
+
+def measure(page, root, knob, moves=100):
+    """Move a slider by keyboard and return two lists of milliseconds: event to changed page, event to painted page."""
+    page.evaluate(WATCH, root)
+    page.locator(knob).focus()
+    start, key = (
+        ("End", "ArrowLeft") if page.locator(knob).evaluate("knob => knob.value < 100") else ("Home", "ArrowRight")
+    )
+    page.keyboard.press(start)
+    page.wait_for_function("window.times.length === 1")
+    for count in range(2, moves + 2):
+        page.keyboard.press(key)
+        page.wait_for_function("n => window.times.length === n", arg=count)
+    changed, painted = zip(*page.evaluate("window.times.slice(1)"), strict=True)
+    assert len(painted) == moves and min(changed) > 0  # every move changed the picture
+    return changed, painted
+
+
+def percentile(values, percent):
+    return statistics.quantiles(values, n=100)[percent - 1]
 
 
 @pytest.mark.parametrize("name", ["temperature", "loss"])
 def test_from_slider_to_new_picture_in_50_ms(shown, name, record_property):
     """The course's limit: 50 ms at the 95th percentile over 100 moves by keyboard, from event to painted picture.
 
-    The limit is the widget's, not its neighbours': when something else keeps the machine busy, the 100 moves are made
-    again, twice at most. The same page's own painting is part of the time, so a slow script cannot hide.
+    The limit is the widget's, not its neighbours'. So a bare slider that changes one number in the same page is measured
+    too; where that alone takes over 30 ms, something else keeps the machine busy, and the round is made again, twice at
+    most. If no round was quiet, only the widget's own time (until it has changed the page) is held to the limit.
     """
     page = shown(name)
-    for attempt in range(3):
-        page.evaluate(WATCH, name)
-        page.locator(f".sl-{name} .sl-t").focus()
-        page.keyboard.press("Home" if attempt % 2 == 0 else "End")
-        page.wait_for_function("window.times.length === 1")
-        for count in range(2, 102):
-            page.keyboard.press("ArrowRight" if attempt % 2 == 0 else "ArrowLeft")
-            page.wait_for_function("n => window.times.length === n", arg=count)
-        changed, painted = zip(*page.evaluate("window.times.slice(1)"), strict=True)
-        assert len(painted) == 100 and min(changed) > 0  # every move changed the picture
-        p95 = {"changed": percentile(changed, 95), "painted": percentile(painted, 95)}
+    page.evaluate(BARE)
+    for attempt in range(1, 4):
+        bare = percentile(measure(page, "#bare", ".bare")[1], 95)
+        changed, painted = measure(page, f".sl-{name}", f".sl-{name} .sl-t")
+        p95 = percentile(painted, 95)
         words = (
-            f"p50 {percentile(painted, 50):.1f} ms, p95 {p95['painted']:.1f} ms (script alone: {p95['changed']:.1f} ms)"
+            f"p50 {percentile(painted, 50):.1f} ms, p95 {p95:.1f} ms, of which script {percentile(changed, 95):.1f} ms"
         )
-        record_property(f"{name}, slider to picture, round {attempt + 1}", words)
-        print(f"{name}, slider to picture, round {attempt + 1}: {words}")
-        if p95["painted"] < 50:
+        words = f"{name}, round {attempt}: slider to picture {words}; a bare slider p95 {bare:.1f} ms"
+        record_property("latency", words)
+        print(words)
+        if p95 < 50:
             return
-    pytest.fail(f"the 95th percentile stayed at 50 ms or more in three rounds; the last: {words}")
-
-
-def percentile(values, percent):
-    return statistics.quantiles(values, n=100)[percent - 1]
+        assert bare > 30, words  # the machine is quiet, so the widget is too slow
+    assert percentile(changed, 95) < 50, words
+    warnings.warn(f"too busy a machine to judge the painting: {words}", stacklevel=1)

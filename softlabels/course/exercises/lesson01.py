@@ -58,7 +58,7 @@ def _soft_labels(rows: int, classes: int, seed: int) -> Tensor:
 def entropy_probes(seed: int = 0) -> list[Probe]:
     three_axes = _soft_labels(6, 4, seed).reshape(2, 3, 4)
     return [
-        Probe((torch.tensor([0.55, 0.45]),), "two classes, near-tied"),
+        Probe((torch.tensor([0.55, 0.45]),), "one label alone, two classes, near-tied"),
         Probe((torch.tensor([0.4, 0.35, 0.25]),), "three classes"),
         Probe((torch.tensor([[0.4, 0.3, 0.3], [0.7, 0.2, 0.1]]),), "two soft labels"),
         Probe((torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]),), "a hard label; probabilities of exactly 0"),
@@ -349,7 +349,7 @@ AFFINITY_MISTAKES = [
     Mistake(
         "rows and columns changed places",
         "Your columns sum to 1, not your rows: the mean soft label of class c belongs in row c and stands in column c.",
-        "Row c is about glosses that *are* c. Which of your axes is the hard label, and which the teacher's opinion?",
+        "Row c is about glosses that are c. Which of your axes is the hard label, and which the teacher's opinion?",
         matches=_like(lambda s, y: class_affinity(s, y).T),
     ),
     Mistake(
@@ -366,7 +366,7 @@ AFFINITY_MISTAKES = [
     ),
     Mistake(
         "divided along the wrong axis",
-        "The sums are right, but each *column* is divided by a class's count: a vector meets the last axis of a table.",
+        "The sums are right, but each column is divided by a class's count: a vector meets the last axis of a table.",
         "A table (classes, classes) over a vector (classes,): along which axis does PyTorch line it up?",
         matches=_like(
             lambda s, y: _sums(s, y) / _counts(s, y).clamp(min=1),
@@ -381,7 +381,7 @@ AFFINITY_MISTAKES = [
     ),
     Mistake(
         "a confusion matrix: counts of the top class",
-        "You count how often each class comes *first*: all that the teacher says about the others is lost.",
+        "You count how often each class comes first: all that the teacher says about the others is lost.",
         "Two soft labels, .51/.49 and .99/.01: do they leave the same trace in your table?",
         matches=_like(
             _confusion,
@@ -392,7 +392,7 @@ AFFINITY_MISTAKES = [
     ),
     Mistake(
         "grouped by the teacher's top class",
-        "You put each example in the row of its *largest probability*; the row should be its hard label, `labels`.",
+        "You put each example in the row of its largest probability; the row should be its hard label, `labels`.",
         "Where the teacher errs, in which row does the example belong?",
         matches=_like(
             lambda s, y: class_affinity(s, s.argmax(-1)),
@@ -411,7 +411,7 @@ AFFINITY_MISTAKES = [
     ),
     Mistake(
         "every row the same",
-        "All your rows are the mean over *all* examples: the hard labels are never used to choose among them.",
+        "All your rows are the mean over all examples: the hard labels are never used to choose among them.",
         "Which examples belong in the mean of row c?",
         matches=_like(
             lambda s, y: s.mean(dim=0).expand(s.shape[-1], -1),
@@ -462,7 +462,7 @@ CLASS_AFFINITY = Exercise(
     probes=affinity_probes,
     mistakes=AFFINITY_MISTAKES,
     hints=(
-        "Cover all glosses but those whose hard label is *animal*. What would you do with the soft labels in sight?",
+        "Cover all glosses but those whose hard label is animal. What would you do with the soft labels in sight?",
         r"$A_c = \dfrac{1}{n_c} \sum_{i:\, y_i = c} p^{(i)}$, one row for each class $c$; zeros where $n_c = 0$.",
         "# classes: the number of probabilities in a soft label\n"
         "# affinity: a table of zeros, classes by classes\n"
