@@ -131,8 +131,10 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was measured and start again.")] = False,
 ) -> None:
     """Reproduce a measured experiment of data/results."""
-    from softlabels import experiments
+    from softlabels import distill, experiments
     from softlabels.tasks.carriers import FetchError
+
+    unfit = (distill.ManifestMismatch, distill.DamagedSoftLabels, distill.TeacherMismatch, FileNotFoundError)
 
     if name is None:
         for known in experiments.names():
@@ -143,7 +145,7 @@ def run(
     chosen = {"seeds": seeds} if seeds is not None else {}
     try:
         experiments.run(name, quick=quick, fresh=fresh, **chosen)
-    except (FetchError, experiments.ConfigurationChanged) as error:
+    except (FetchError, experiments.ConfigurationChanged, *unfit) as error:
         raise _stop(error) from None
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import json
 import re
 import subprocess
 import tomllib
@@ -49,20 +50,31 @@ def test_every_requirement_has_bounds_and_a_reason():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for name in declared():
         line = next(line for line in text.splitlines() if line.strip().startswith(f'"{name}>'))
-        assert re.search(rf'"{name}>=[\d.]+,<[\d.]+",\s+# \S', line), f"{name} needs a lower and an upper bound and a reason"
+        assert re.search(rf'"{name}>=[\d.]+,<[\d.]+",\s+# \S', line), (
+            f"{name} needs a lower and an upper bound and a reason"
+        )
 
 
 def test_links_in_documents_lead_somewhere():
     for page in tracked("*.md"):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if not re.match(r"https?:", target):
-                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}, which is not there"
+                assert (page.parent / target).exists(), (
+                    f"{page.relative_to(ROOT)} links to {target}, which is not there"
+                )
 
 
 def test_readme_lists_exactly_the_lessons_that_exist():
     listed = re.findall(r"\]\((lessons/[^)]+\.ipynb)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert listed == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "lessons").glob("*.ipynb"))
     assert [Path(name).name for name in listed] == sorted(path.name for path in (ROOT / "solutions").glob("*.ipynb"))
+
+
+def test_the_map_in_lesson_00_links_every_other_lesson_that_exists():
+    lessons = sorted(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
+    first = json.loads((ROOT / "lessons" / lessons[0]).read_text(encoding="utf-8"))
+    table = next(text for cell in first["cells"] if "| lesson |" in (text := "".join(cell["source"])))
+    assert re.findall(r"\]\(([^)]+\.ipynb)\)", table) == lessons[1:]
 
 
 ALLOWED = {
@@ -123,8 +135,9 @@ def test_teacher_card_agrees_with_its_results():
     card = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     with open(ROOT / "data" / "results" / "soft-labels-wordnet.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            numbers = f"{int(row['examples']):,} | {float(row['accuracy']):.1%} | {float(row['nll']):.3f} | {float(row['ece']):.3f} |"
-            assert re.search(rf"^\| {row['split']}[^|]*\| {re.escape(numbers)}$", card, re.MULTILINE), row["split"]
+            accuracy, nll, ece = (float(row[name]) for name in ("accuracy", "nll", "ece"))
+            numbers = re.escape(f"| {int(row['examples']):,} | {accuracy:.1%} | {nll:.3f} | {ece:.3f} |")
+            assert re.search(rf"^\| {row['split']}[^|]*{numbers}$", card, re.MULTILINE), row["split"]
 
 
 def test_readme_results_agree_with_the_run():

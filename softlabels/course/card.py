@@ -52,7 +52,7 @@ class Card:
             lines.append(f"{lesson.number}  {lesson.title}")
             for name, outcome, hints, worth in lesson.exercises:
                 used = f", {hints} hint{'s' * (hints > 1)}" if hints else ""
-                lines.append(f"    {show.ICONS[outcome]} {name}: {outcome}{used} ({worth:g} points)")
+                lines.append(f"    {show.ICONS[outcome]} {name}: {outcome}{used} ({show.count(worth, 'point')})")
             lines += [f"    {kind}: {done} of {total}" for kind, (done, total) in lesson.counts.items() if total]
         return "\n".join([*lines, self._next])
 

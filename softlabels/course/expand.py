@@ -7,7 +7,7 @@ import re
 
 from nbformat import NotebookNode
 
-from softlabels.course import content, hints
+from softlabels.course import content, hints, show
 from softlabels.course.exercises import UnknownExercise, find, lesson_exercises
 from softlabels.course.rules import BuildError
 
@@ -54,8 +54,8 @@ def header_card(lesson: str, minutes: int | None) -> str:
     exercises = lesson_exercises(lesson)
     facts = [f"about {minutes} minutes" if minutes else "time not measured yet"]
     if exercises:
-        many = "s" if len(exercises) > 1 else ""
-        facts.append(f"{len(exercises)} exercise{many}, {sum(e.points for e in exercises):g} points")
+        worth = sum(e.points for e in exercises)
+        facts.append(f"{show.count(len(exercises), 'exercise')}, {show.count(worth, 'point')}")
     lines = [f"**Lesson {lesson} · {header['title']}** · " + " · ".join(facts), "", f"**Needs:** {header['needs']}", ""]
     lines += ["**Afterwards you can**", "", *(f"- {goal}" for goal in header["goals"])]
     if header.get("builds"):

@@ -13,7 +13,7 @@ import numpy as np
 
 from softlabels.course.exercises.base import to_array
 
-__all__ = ["box", "code", "compact", "difference", "inline", "mark", "table", "text_table"]
+__all__ = ["box", "code", "compact", "count", "difference", "inline", "mark", "table", "text_table"]
 
 # JupyterLab's theme variables with a fallback for pages that lack them (GitHub, a static export).
 COLOURS = {
@@ -134,3 +134,8 @@ def mark(kind: str, text: str) -> str:
         f'<div role="status" style="color:{_TEXT};line-height:1.4;margin:0 0 6px 11em">'
         f'<span aria-hidden="true" style="color:{COLOURS[kind]}">{ICONS[kind]}</span> {inline(text)}</div>'
     )
+
+
+def count(number: float, thing: str) -> str:
+    """Return a number with its noun: 1 point, 2 points, 0.5 points."""
+    return f"{number:g} {thing}" if number == 1 else f"{number:g} {thing}s"

@@ -36,7 +36,8 @@ def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: f
         raise ValueError(f"temperature must be positive and finite, not {temperature}")
     teacher_log_probs = F.log_softmax(teacher_logits.detach() / temperature, dim=-1)
     student_log_probs = F.log_softmax(student_logits / temperature, dim=-1)
-    return (teacher_log_probs.exp() * (teacher_log_probs - student_log_probs)).sum(dim=-1).mean()
+    gap = teacher_log_probs - student_log_probs
+    return (teacher_log_probs.exp() * gap).sum(dim=-1).mean()
 
 
 def soft_gradient(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -69,7 +70,8 @@ def distillation_loss(
     T² undoes the shrinking of the soft term's gradient, T · (p_student - p_teacher) / batch with it in place, so that
     the two weights keep their meaning when the temperature changes (Hinton, Vinyals and Dean 2015, section 2).
     """
-    loss = soft_weight * temperature**2 * kl_divergence(student_logits, teacher_logits, temperature)
+    soft = kl_divergence(student_logits, teacher_logits, temperature)
+    loss = soft_weight * temperature**2 * soft
     if hard_weight:
         loss = loss + hard_weight * F.cross_entropy(student_logits, labels)
     return loss

@@ -40,12 +40,13 @@ def temperature_for_entropy(logits: Tensor, bits: float) -> float:
     """Find the temperature at which one example's soft label carries a given number of bits, by bisection.
 
     logits: float tensor (classes,). bits: the entropy wanted; entropy never falls as the temperature rises, so there is
-    one answer. Returns a temperature between 0.001 and 10,000, exact to a relative 1e-9. Raises ValueError when no
-    temperature in that range gives so many bits (more than log2(classes), say).
+    one answer. Returns a temperature between 0.001 and 10,000, as exact as the logits' own precision allows. Raises
+    ValueError when no temperature in that range gives so many bits (more than log2(classes), say).
     """
     low, high = 0.001, 10_000.0
-    if not entropy_bits(soften(logits, low)) <= bits <= entropy_bits(soften(logits, high)):
-        raise ValueError(f"no temperature from {low} to {high} gives these logits {bits} bits")
+    least, most = (entropy_bits(soften(logits, t)) for t in (low, high))
+    if not least <= bits <= most:
+        raise ValueError(f"no temperature from {low} to {high} gives {bits} bits")
     for _ in range(40):
         middle = math.sqrt(low * high)  # halfway on a logarithmic scale
         if entropy_bits(soften(logits, middle)) < bits:

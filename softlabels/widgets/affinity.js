@@ -80,7 +80,8 @@ function sentence(affinity, classes, i, j) {
     `The other way round, glosses of ${classes[j]} give ${percent(affinity[j][i])} to ${classes[i]}.`;
 }
 
-function render({ model, el }) {
+function render({ model: shared, el }) {
+  const model = handheld(shared);
   const [affinity, classes, colours] = ["affinity", "classes", "colours"].map((key) => model.get(key));
   const n = classes.length, answer = mostMutual(affinity);
   const leaks = affinity.flatMap((row, i) => row.filter((_, j) => j !== i));
@@ -127,9 +128,7 @@ function render({ model, el }) {
   }
 
   function move(i, j) {
-    model.set("row", Math.min(n - 1, Math.max(0, i)));
-    model.set("column", Math.min(n - 1, Math.max(0, j)));
-    model.save_changes();
+    model.set({ row: Math.min(n - 1, Math.max(0, i)), column: Math.min(n - 1, Math.max(0, j)) });
   }
   map.node.addEventListener("keydown", (event) => {
     const [i, j] = [model.get("row"), model.get("column")];
@@ -146,10 +145,10 @@ function render({ model, el }) {
   map.node.addEventListener("pointerdown", pick);
   map.node.addEventListener("pointermove", pick);
 
-  const watched = ["change:row", "change:column"];
-  watched.forEach((event) => model.on(event, draw));
+  model.watch("row", draw);
+  model.watch("column", draw);
   draw();
-  return () => { watched.forEach((event) => model.off(event, draw)); speech.stop(); };
+  return () => { model.stop(); speech.stop(); };
 }
 
 export default { render };

@@ -102,9 +102,10 @@ function sentence(seen, temperature, squared) {
     `${percent(seen.hard_share)}. They pull ${way}.`;
 }
 
-function render({ model, el }) {
+function render({ model: shared, el }) {
+  const model = handheld(shared);
   const [student, teacher, labels] = ["student_logits", "teacher_logits", "labels"].map((key) => model.get(key));
-  const weights = weightStops(), change = (key) => (value) => { model.set(key, value); model.save_changes(); };
+  const weights = weightStops(), change = (key) => (value) => model.set({ [key]: value });
   const root = frame(el, "sl-loss", "Loss weights");
   const speech = speaker(root);
   const t = slider({ label: "Temperature T", name: "sl-t", values: temperatureStops(), page: PER_OCTAVE,
@@ -172,10 +173,9 @@ function render({ model, el }) {
   }
 
   toggle.addEventListener("change", () => change("times_t_squared")(toggle.checked));
-  const watched = ["temperature", "soft_weight", "hard_weight", "times_t_squared"].map((key) => "change:" + key);
-  watched.forEach((event) => model.on(event, draw));
+  ["temperature", "soft_weight", "hard_weight", "times_t_squared"].forEach((key) => model.watch(key, draw));
   draw();
-  return () => { watched.forEach((event) => model.off(event, draw)); speech.stop(); };
+  return () => { model.stop(); speech.stop(); };
 }
 
 export default { render };

@@ -80,6 +80,38 @@ function speaker(root) {
   return { print, say, stop: () => clearTimeout(timer) };
 }
 
+// The model as the hand sees it: a change shows on this page at once, and goes to the kernel when the hand has rested. Every
+// message makes JupyterLab redraw parts of its own page, which would slow the hand down; and a kernel's late answer to an
+// earlier step must not pull the slider back, so what has not been sent yet comes first.
+function handheld(model) {
+  const unsent = new Map(), listeners = [];
+  let timer;
+  const send = () => {
+    clearTimeout(timer);
+    if (unsent.size === 0) return;
+    unsent.forEach((value, key) => model.set(key, value));
+    unsent.clear();
+    model.save_changes();
+  };
+  return {
+    get: (key) => (unsent.has(key) ? unsent.get(key) : model.get(key)),
+    set(changes) {
+      Object.entries(changes).forEach(([key, value]) => unsent.set(key, value));
+      new Set(listeners.filter(([key]) => key in changes).map(([, listener]) => listener)).forEach((listener) => listener());
+      clearTimeout(timer);
+      timer = setTimeout(send, 200);
+    },
+    watch(key, listener) {
+      listeners.push([key, listener]);
+      model.on("change:" + key, listener);
+    },
+    stop() {
+      send();
+      listeners.forEach(([key, listener]) => model.off("change:" + key, listener));
+    },
+  };
+}
+
 // A slider over a list of rising values. Arrow keys move by one value, Page Up and Down by `page`, Home and End to the ends.
 function slider({ label, name, values, page, format, ticks = [], move }) {
   const last = values.length - 1;

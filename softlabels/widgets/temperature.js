@@ -61,7 +61,8 @@ function sentence({ probabilities, effective_classes, entropy_bits }, order, cla
   return lead + `The label spreads over about ${effective_classes.toFixed(1)} of ${classes.length} classes.`;
 }
 
-function render({ model, el }) {
+function render({ model: shared, el }) {
+  const model = handheld(shared);
   const [classes, colours, texts] = ["classes", "colours", "texts"].map((key) => model.get(key));
   const n = classes.length, most = Math.log2(n), stops = temperatureStops();
   const kept = n > MOST_ROWS ? MOST_ROWS - 1 : n; // past that, one more row holds all the others together
@@ -78,7 +79,7 @@ function render({ model, el }) {
   }
   const knob = slider({
     label: "Temperature T", name: "sl-t", values: stops, page: PER_OCTAVE, format: (t) => "T = " + t.toFixed(2),
-    ticks: [0.25, 0.5, 1, 2, 4, 8, 20], move: (t) => { model.set("temperature", t); model.save_changes(); },
+    ticks: [0.25, 0.5, 1, 2, 4, 8, 20], move: (t) => model.set({ temperature: t }),
   });
   const curve = entropyCurve(stops, 300, 84, most);
   const number = (name, words) => {
@@ -145,11 +146,12 @@ function render({ model, el }) {
     speech.say(sentence(seen, order, classes, t));
   }
 
-  select.addEventListener("change", () => { model.set("gloss", Number(select.value)); model.save_changes(); });
-  const watched = [["change:temperature", draw], ["change:gloss", arrange], ["change:target_bits", arrange]];
-  watched.forEach(([event, listener]) => model.on(event, listener));
+  select.addEventListener("change", () => model.set({ gloss: Number(select.value) }));
+  model.watch("temperature", draw);
+  model.watch("gloss", arrange);
+  model.watch("target_bits", arrange);
   arrange();
-  return () => { watched.forEach(([event, listener]) => model.off(event, listener)); speech.stop(); };
+  return () => { model.stop(); speech.stop(); };
 }
 
 export default { render };

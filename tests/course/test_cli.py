@@ -105,3 +105,12 @@ def test_run_hands_over_its_words(monkeypatch):
     assert invoke("run", "first-look").exit_code == 0
     plain = {"quick": False, "fresh": False}
     assert seen == [("first-look", {**plain, "quick": True, "seeds": 2}), ("first-look", plain)]
+
+
+def test_run_says_what_is_missing_without_a_traceback(monkeypatch, tmp_path):
+    from softlabels import tasks
+
+    monkeypatch.setattr(tasks.home, "soft_labels_file", lambda task: tmp_path / "none.safetensors")
+    result = invoke("run", "first-look", "--quick")
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert "softlabels run soft-labels-wordnet" in result.stderr.replace("\n", " ")
