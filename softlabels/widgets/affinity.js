@@ -18,15 +18,15 @@ export function mostMutual(affinity) {
   return best;
 }
 
-// How strong a cell's colour is, 0 to 1: the square root of its share of the largest leak, so that small leaks show too.
+// How strong a cell's colour is, 0 to 1: the root of its share of the largest leak, so that small leaks show too.
 export function strength(value, largest) {
   return largest > 0 ? Math.sqrt(Math.min(1, value / largest)) : 0;
 }
 
 function drawMap(affinity, classes, largest) {
   const n = classes.length, side = n * CELL;
-  const node = svg("svg", { class: "sl-map", viewBox: `0 0 ${LEFT + side + 2} ${TOP + side + 2}`, width: LEFT + side + 2,
-    height: TOP + side + 2, tabindex: 0, role: "application", "aria-label":
+  const node = svg("svg", { class: "sl-map", viewBox: `0 0 ${LEFT + side + 2} ${TOP + side + 2}`,
+    width: LEFT + side + 2, height: TOP + side + 2, tabindex: 0, role: "application", "aria-label":
     "Map of the classes. Arrow keys move to another cell; Home and End go to the ends of a row." });
   node.dataset.lmSuppressShortcuts = "true";
   const rowNames = [], columnNames = [];
@@ -92,8 +92,8 @@ function render({ model: shared, el }) {
   const map = drawMap(affinity, classes, largest);
   const heading = element("p", { class: "sl-heading" });
   const bars = barList(Math.min(RELATIVES, n - 1), "sl-relatives");
-  const goal = goalCard("Find the pair of classes that leaks most in both directions. A pair counts by the smaller of " +
-    "its two percentages.");
+  const goal = goalCard("Find the pair of classes that leaks most in both directions. " +
+    "A pair counts by the smaller of its two percentages.");
   const half = "flex: 1 1 280px; min-width: 0";
   root.prepend(
     lookFor("strong cells off the diagonal. They come in pairs, but not always equally strong."),
@@ -102,8 +102,8 @@ function render({ model: shared, el }) {
       element("div", { class: "sl-columns", style: half },
         element("div", { style: half }, speech.print, heading, bars.list),
         element("div", { style: half }, goal.node,
-          element("p", { class: "sl-legend", text: `Strongest colour and longest bar: ${percent(largest)}. Colour grows with ` +
-            "the square root. The diagonal, what a class keeps, has no colour." })))));
+          element("p", { class: "sl-legend", text: `Strongest colour, full bar: ${percent(largest)}. Colour grows ` +
+            "with the square root. The diagonal, what a class keeps, has no colour." })))));
 
   let best = 0;
   function draw() {

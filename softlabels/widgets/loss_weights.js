@@ -11,10 +11,12 @@ export function temperatureStops() {
   }
 }
 
-// The weights the sliders stop at: fine near 0, where a weight doubles quickly, and coarser above; 0.1, 0.25, 0.5 … are there.
+// The weights the sliders stop at: fine near 0, where a weight doubles quickly, coarser above.
 export function weightStops() {
   const stops = [0];
-  const upTo = (end, step) => { while (stops.at(-1) < end - 1e-9) stops.push(Number((stops.at(-1) + step).toFixed(4))); };
+  const upTo = (end, step) => {
+    while (stops.at(-1) < end - 1e-9) stops.push(Number((stops.at(-1) + step).toFixed(4)));
+  };
   upTo(0.01, 0.0005); upTo(0.03, 0.001); upTo(0.1, 0.005); upTo(0.2, 0.01); upTo(1, 0.025);
   return stops;
 }
@@ -25,13 +27,14 @@ function logSoftmax(logits, temperature) {
   return shifted.map((z) => z - log);
 }
 
-// Unweighted pulls on one batch: the soft one T·(softmax(s/T) − softmax(t/T)) / (T²·N), which is the gradient of KL without
-// T², and the hard one (softmax(s) − onehot) / N. The weights and T² multiply these, so sliding a weight needs only products.
+// Unweighted pulls on one batch: the soft one (softmax(s/T) − softmax(t/T)) / (T·N), the gradient of KL without T²,
+// and the hard one (softmax(s) − onehot) / N. The weights and T² only multiply these.
 export function pulls(student, teacher, labels, temperature) {
   const n = student.length;
   let [kl, crossEntropy, softSquare, hardSquare, product] = [0, 0, 0, 0, 0];
   for (let i = 0; i < n; i++) {
-    const s = logSoftmax(student[i], temperature), t = logSoftmax(teacher[i], temperature), plain = logSoftmax(student[i], 1);
+    const s = logSoftmax(student[i], temperature), t = logSoftmax(teacher[i], temperature);
+    const plain = logSoftmax(student[i], 1);
     crossEntropy -= plain[labels[i]] / n;
     for (let c = 0; c < s.length; c++) {
       const [ps, pt] = [Math.exp(s[c]), Math.exp(t[c])];
@@ -51,14 +54,15 @@ export function compute(student, teacher, labels, temperature, softWeight, hardW
   const square = softNorm ** 2 + hardNorm ** 2 + 2 * a * hardWeight * p.product;
   return {
     soft_loss: a * p.kl, hard_loss: hardWeight * p.crossEntropy, soft_norm: softNorm, hard_norm: hardNorm,
-    total_norm: Math.sqrt(Math.max(0, square)), soft_share: both ? softNorm / both : 0, hard_share: both ? hardNorm / both : 0,
+    total_norm: Math.sqrt(Math.max(0, square)),
+    soft_share: both ? softNorm / both : 0, hard_share: both ? hardNorm / both : 0,
     angle: cosine === null ? null : (180 / Math.PI) * Math.acos(Math.max(-1, Math.min(1, cosine))),
   };
 }
 
 const SOFT = "var(--sl-accent)", HARD = "var(--sl-second)";
 
-// The two pulls as arrows. Any two vectors lie in a plane, so their lengths and the angle between them are drawn as they are.
+// The two pulls as arrows. Any two vectors lie in a plane, so their lengths and the angle between them are drawn true.
 function arrows(width, height) {
   const line = (stroke, dash) => svg("path", { fill: "none", stroke, "stroke-width": 3, "stroke-dasharray": dash });
   const soft = line(SOFT, "none"), hard = line(HARD, "none"), total = line("var(--sl-ink)", "6 4");
@@ -78,7 +82,8 @@ function arrows(width, height) {
     show({ soft_norm: s, hard_norm: h, total_norm, angle }) {
       const turn = ((angle ?? 0) * Math.PI) / 180, tips = [[h + s * Math.cos(turn), s * Math.sin(turn)], [h, 0],
         [s * Math.cos(turn), s * Math.sin(turn)]];
-      const left = Math.min(0, tips[2][0]), right = Math.max(...tips.map((p) => p[0])), high = Math.max(...tips.map((p) => p[1]));
+      const left = Math.min(0, tips[2][0]), right = Math.max(...tips.map((p) => p[0]));
+      const high = Math.max(...tips.map((p) => p[1]));
       const scale = Math.min((width - 76) / (right - left || 1), (height - 48) / (high || 1e-9));
       const put = (path, text, [x, y], there, below) => {
         const tip = draw(path, text, [x * scale, y * scale], there);
@@ -97,7 +102,8 @@ function sentence(seen, temperature, squared) {
   const start = `T = ${temperature.toFixed(2)}, ${squared ? "with" : "without"} T²: `;
   if (seen.angle === null) return start + (seen.soft_norm > 0 ? "only the soft term pulls."
     : seen.hard_norm > 0 ? "only the hard term pulls." : "nothing pulls: the student would not learn.");
-  const way = seen.angle < 60 ? "roughly the same way" : seen.angle < 120 ? "in quite different directions" : "against each other";
+  const way = seen.angle < 60 ? "roughly the same way"
+    : seen.angle < 120 ? "in quite different directions" : "against each other";
   return start + `the soft term contributes ${percent(seen.soft_share)} of the pull, the hard term ` +
     `${percent(seen.hard_share)}. They pull ${way}.`;
 }
@@ -110,15 +116,17 @@ function render({ model: shared, el }) {
   const speech = speaker(root);
   const t = slider({ label: "Temperature T", name: "sl-t", values: temperatureStops(), page: PER_OCTAVE,
     format: (x) => "T = " + x.toFixed(2), ticks: [0.5, 1, 2, 4, 8, 20], move: change("temperature") });
-  const weight = (label, name, key) => slider({ label, name, values: weights, page: 10, format: (x) => String(Number(x.toFixed(4))),
-    ticks: [0, 0.01, 0.1, 0.5, 1], move: change(key) });
+  const weight = (label, name, key) => slider({ label, name, values: weights, page: 10,
+    format: (x) => String(Number(x.toFixed(4))), ticks: [0, 0.01, 0.1, 0.5, 1], move: change(key) });
   const soft = weight("soft_weight", "sl-soft", "soft_weight"), hard = weight("hard_weight", "sl-hard", "hard_weight");
   const toggle = element("input", { type: "checkbox", class: "sl-squared" });
   toggle.dataset.lmSuppressShortcuts = "true";
-  const pieces = { hard: element("span", { style: `background: ${HARD}` }), soft: element("span", { style: `background: ${SOFT}` }) };
+  const piece = (colour) => element("span", { style: "background: " + colour });
+  const pieces = { hard: piece(HARD), soft: piece(SOFT) };
   const stack = element("div", { class: "sl-stack" }, pieces.hard, pieces.soft);
   const table = element("table", { class: "sl-terms" }), cells = {};
-  table.append(element("tr", {}, ...["", "loss", "gradient", "share"].map((text) => element("th", { scope: "col", text }))));
+  const heads = ["", "loss", "gradient", "share"].map((text) => element("th", { scope: "col", text }));
+  table.append(element("tr", {}, ...heads));
   for (const [key, text] of [["hard", "▨ hard term"], ["soft", "■ soft term"]]) {
     cells[key] = ["loss", "norm", "share"].map((name) => element("td", { class: `sl-${key}-${name}` }));
     table.append(element("tr", {}, element("th", { scope: "row", text }), ...cells[key]));
@@ -143,7 +151,8 @@ function render({ model: shared, el }) {
     : `At T = ${aim}, without T², make both terms pull equally. How small must the hard weight be?`;
   const softest = (x) => pulls(student, teacher, labels, x).soft * Math.max(1, x * x);
   const full = hardest + 1.02 * Math.max(...[0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20].map(softest)); // both weights 1, any T
-  scaleWords.textContent = `The gradients' norms, stacked; full width is ${threeDigits(full)} for this batch of ${student.length}.`;
+  scaleWords.textContent = `The gradients' norms, stacked; full width is ${threeDigits(full)} for this batch of ` +
+    `${student.length}.`;
 
   function draw() {
     const [temperature, softWeight, hardWeight, squared] =

@@ -1,7 +1,7 @@
 // What all the widgets share: the arithmetic of soft labels, and furniture (sliders, bars, goals).
 // Python puts this text in front of each widget's own file, so that every widget is one module that imports nothing.
 
-// ---- arithmetic: the same as softlabels.distill, compared with it in the tests ----------------------------------------
+// ---- arithmetic: the same as softlabels.distill, compared with it in the tests ----
 
 // softmax(logits / temperature); the largest is subtracted first, so that nothing overflows.
 export function soften(logits, temperature) {
@@ -20,7 +20,7 @@ export function entropyBits(probs) {
   return bits;
 }
 
-// ---- words -------------------------------------------------------------------------------------------------------------
+// ---- words ----
 
 export function percent(p) {
   if (p > 0 && p < 0.0005) return "< 0.1 %";
@@ -35,7 +35,12 @@ export function threeDigits(x) {
   return x.toFixed(Math.max(0, 2 - magnitude));
 }
 
-// ---- furniture -----------------------------------------------------------------------------------------------------------
+// A number and its per cent sign stay on one line.
+function unbroken(text) {
+  return text.replaceAll(" %", "\u00a0%");
+}
+
+// ---- furniture ----
 
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -54,8 +59,9 @@ function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-// The root of a widget. JupyterLab has shortcuts on the arrow keys and on single letters and would take them from a slider or
-// a list in an output, so keys stay inside; Escape, Shift+Enter and anything with Ctrl, Alt or Meta still reach the notebook.
+// The root of a widget. JupyterLab has shortcuts on the arrow keys and on single letters and would take them from a
+// slider or a list in an output, so keys stay inside; Escape, Shift+Enter and anything with Ctrl, Alt or Meta still
+// reach the notebook.
 function frame(el, name, label) {
   const root = element("section", { class: "sl " + name, "aria-label": label });
   root.addEventListener("keydown", (event) => {
@@ -72,7 +78,8 @@ function speaker(root) {
   const region = element("div", { class: "sl-hidden", role: "status", "aria-live": "polite" });
   root.append(region);
   let timer;
-  const say = (text) => {
+  const say = (words) => {
+    const text = unbroken(words);
     print.textContent = text;
     clearTimeout(timer);
     timer = setTimeout(() => { region.textContent = text; }, 700);
@@ -80,9 +87,9 @@ function speaker(root) {
   return { print, say, stop: () => clearTimeout(timer) };
 }
 
-// The model as the hand sees it: a change shows on this page at once, and goes to the kernel when the hand has rested. Every
-// message makes JupyterLab redraw parts of its own page, which would slow the hand down; and a kernel's late answer to an
-// earlier step must not pull the slider back, so what has not been sent yet comes first.
+// The model as the hand sees it: a change shows on this page at once, and goes to the kernel when the hand has rested.
+// Every message makes JupyterLab redraw parts of its own page, which would slow the hand down; and a kernel's late
+// answer to an earlier step must not pull the slider back, so what has not been sent yet comes first.
 function handheld(model) {
   const unsent = new Map(), listeners = [];
   let timer;
@@ -97,7 +104,8 @@ function handheld(model) {
     get: (key) => (unsent.has(key) ? unsent.get(key) : model.get(key)),
     set(changes) {
       Object.entries(changes).forEach(([key, value]) => unsent.set(key, value));
-      new Set(listeners.filter(([key]) => key in changes).map(([, listener]) => listener)).forEach((listener) => listener());
+      const concerned = listeners.filter(([key]) => key in changes).map(([, listener]) => listener);
+      new Set(concerned).forEach((listener) => listener());
       clearTimeout(timer);
       timer = setTimeout(send, 200);
     },
@@ -112,7 +120,8 @@ function handheld(model) {
   };
 }
 
-// A slider over a list of rising values. Arrow keys move by one value, Page Up and Down by `page`, Home and End to the ends.
+// A slider over a list of rising values. Arrow keys move by one value, Page Up and Down by `page`, Home and End to the
+// ends.
 function slider({ label, name, values, page, format, ticks = [], move }) {
   const last = values.length - 1;
   const input = element("input", { type: "range", class: name, min: 0, max: last, step: 1, "aria-label": label });
@@ -123,7 +132,8 @@ function slider({ label, name, values, page, format, ticks = [], move }) {
     const place = nearest(values, value) / last; // a browser's thumb is 16 px wide and stays inside the track
     marks.append(element("span", { style: `left: calc(8px + ${place} * (100% - 16px))`, text: String(value) }));
   }
-  const node = element("div", { class: "sl-slider" }, element("label", {}, element("span", { text: label }), output), input);
+  const heading = element("label", {}, element("span", { text: label }), output);
+  const node = element("div", { class: "sl-slider" }, heading, input);
   if (ticks.length) node.append(marks);
   const moved = () => move(values[Number(input.value)]);
   input.addEventListener("input", moved);
@@ -169,7 +179,7 @@ function goalCard(text) {
   const node = element("div", { class: "sl-goal" }, task, state);
   const show = (reached, words) => {
     node.classList.toggle("sl-reached", reached);
-    state.textContent = (reached ? "✓ Reached: " : "○ Not yet: ") + words;
+    state.textContent = unbroken((reached ? "✓ Reached: " : "○ Not yet: ") + words);
   };
   return { node, show, task: task.lastChild };
 }

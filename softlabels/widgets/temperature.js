@@ -140,9 +140,10 @@ function render({ model: shared, el }) {
     top.value.textContent = percent(seen.top_probability);
     effective.value.textContent = seen.effective_classes.toFixed(1);
     const reached = Math.abs(seen.entropy_bits - bits) < CLOSE_BITS;
-    goal.show(reached, reached ? `${seen.entropy_bits.toFixed(2)} bits at T = ${t.toFixed(2)}. Try another gloss: same T?`
+    const carried = seen.entropy_bits.toFixed(2) + " bits";
+    goal.show(reached, reached ? `${carried} at T = ${t.toFixed(2)}. Does another gloss need the same T?`
       : !reachable ? `no T on this slider gives this label ${bits} bits. Choose another gloss.`
-      : `${seen.entropy_bits.toFixed(2)} bits, ${seen.entropy_bits < bits ? "too few" : "too many"}.`);
+      : `${carried}, ${seen.entropy_bits < bits ? "too few" : "too many"}.`);
     speech.say(sentence(seen, order, classes, t));
   }
 

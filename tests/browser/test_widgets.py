@@ -282,10 +282,13 @@ LEGIBLE = """(name) => {
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
-@pytest.mark.parametrize("name", ["temperature", "affinity", "loss"])
+@pytest.mark.parametrize("name", ["temperature", "affinity", "loss", "ask"])
 def test_legible_in_every_theme_at_700_pixels(shown, name, theme):
     """11 pt is 14.67 px; WCAG 2.2 asks for a contrast of 4.5 for text."""
     page = shown(name)
+    if name == "ask":
+        page.python("widget.ask('the speech act of negating')")
+        page.locator(".sl-answer").wait_for()
     page.evaluate(
         "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', { theme }); }", theme
     )
