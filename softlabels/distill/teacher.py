@@ -3,7 +3,7 @@ logits.
 
 LoRA (Hu et al. 2021) leaves a weight matrix W as it is and learns a low-rank change to it, W + (alpha / rank) · B · A.
 For inference the change is added to W once, so a teacher costs no more than its base model; and because it then is a
-plain BERT, it runs as the SmallBert of lesson 04, without the seconds that importing transformers takes.
+plain BERT, it runs as a SmallBert, without the seconds that importing transformers takes.
 """
 
 import copy
@@ -111,7 +111,7 @@ def load_teacher(base_dir: Path, adapter_dir: Path) -> Teacher:
     """
     base_dir, adapter_dir = Path(base_dir), Path(adapter_dir)
     if not (adapter_dir / CONFIG).is_file():
-        raise FileNotFoundError(f"there is no teacher in {adapter_dir}: `softlabels run teacher-wordnet` makes one")
+        raise FileNotFoundError(f"there is no teacher in {adapter_dir}")
     config = json.loads((adapter_dir / CONFIG).read_text(encoding="utf-8"))
     content = (adapter_dir / ADAPTER).read_bytes()
     if hashlib.sha256(content).hexdigest() != config.pop("sha256"):

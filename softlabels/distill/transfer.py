@@ -155,9 +155,7 @@ class SoftLabelCache:
                 written = Manifest(**json.loads((file.metadata() or {})["manifest"]))
                 ids, logits = file.get_tensor("ids"), file.get_tensor("logits")
         except FileNotFoundError:
-            raise FileNotFoundError(
-                f"there are no soft labels at {path}: `softlabels run soft-labels-wordnet` makes them"
-            ) from None
+            raise FileNotFoundError(f"there are no soft labels at {path}") from None
         except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
             raise DamagedSoftLabels(f"{path} is no whole soft-label file ({error}): fetch or make it again") from error
         written = replace(written, classes=tuple(written.classes))

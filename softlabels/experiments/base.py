@@ -26,7 +26,7 @@ import torch
 from safetensors.numpy import load, save
 from tqdm.auto import tqdm
 
-from softlabels.distill.transfer import write_atomically
+from softlabels.distill.transfer import SoftLabelCache, write_atomically
 from softlabels.tasks import home
 
 
@@ -244,6 +244,16 @@ def some(examples, count: int | None):
     if count is None or count >= len(examples):
         return examples
     return examples.take(np.linspace(0, len(examples) - 1, count).astype(int))
+
+
+def soft_labels_of(task) -> SoftLabelCache:
+    """Return the soft labels that belong to a task. FileNotFoundError says which command makes them."""
+    path = home.soft_labels_file(task.name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there are no soft labels at {path}: `softlabels run soft-labels-{task.name}` makes them"
+        )
+    return SoftLabelCache.load(path, expect=task)
 
 
 def cores() -> int:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from softlabels import distill, tasks
 from softlabels.distill.metrics import accuracy, agreement, correct, negative_log_likelihood
-from softlabels.experiments.base import Cell, Experiment, Results, some
+from softlabels.experiments.base import Cell, Experiment, Results, soft_labels_of, some
 
 HARD, SOFT, SOFT_ALL = "hard labels", "soft labels", "soft labels, all texts"
 
@@ -31,7 +31,7 @@ class FirstLook(Experiment):
 
     def settings(self) -> dict:
         task = tasks.load("wordnet")
-        cache = distill.SoftLabelCache.load(tasks.home.soft_labels_file(task.name), expect=task)
+        cache = soft_labels_of(task)
         return dict(
             task=task.name,
             task_fingerprint=task.fingerprint,
@@ -46,9 +46,9 @@ class FirstLook(Experiment):
 
     def run_cell(self, cell: Cell, settings: dict, tell) -> tuple[list[dict], dict[str, np.ndarray]]:
         task = tasks.load(settings["task"])
-        cache = distill.SoftLabelCache.load(tasks.home.soft_labels_file(task.name), expect=task)
+        cache = soft_labels_of(task)
         test = some(task.split("test"), settings["test_examples"])
-        transfer_set, objective = self.lesson(cell.arm, task, cache, settings["temperature"])
+        transfer_set, objective = self.learns_from(cell.arm, task, cache, settings["temperature"])
 
         student = distill.make_student(settings["student"], len(task.classes), cell.seed)
         budget = distill.Budget(**settings["budget"])
@@ -68,7 +68,7 @@ class FirstLook(Experiment):
         return [row], dict(correct=correct(logits, test.labels).numpy())
 
     @staticmethod
-    def lesson(arm: str, task, cache, temperature: float) -> tuple:
+    def learns_from(arm: str, task, cache, temperature: float) -> tuple:
         """Return what an arm learns from, and its objective."""
         if arm == SOFT_ALL:
             held_out = np.concatenate([task.split(name).ids for name in ("test", "validation")])

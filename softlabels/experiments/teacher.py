@@ -26,6 +26,12 @@ class OnTask(Experiment):
     def teacher_dir(self) -> Path:
         return self.folder / "teacher" if self.quick else tasks.home.teacher_dir(self.task_name)
 
+    def teacher(self) -> distill.Teacher:
+        if not self.teacher_dir().is_dir():
+            missing = f"there is no teacher in {self.teacher_dir()}"
+            raise FileNotFoundError(f"{missing}: `softlabels run teacher-{self.task_name}` makes one")
+        return distill.load_teacher(tasks.base_model(), self.teacher_dir())
+
     def soft_labels_file(self) -> Path:
         return self.folder / "soft_labels.safetensors" if self.quick else tasks.home.soft_labels_file(self.task_name)
 
@@ -81,7 +87,7 @@ class SoftLabels(OnTask):
 
     def settings(self) -> dict:
         task = tasks.load(self.task_name)
-        teacher = distill.load_teacher(tasks.base_model(), self.teacher_dir())
+        teacher = self.teacher()
         return dict(task=task.name, task_fingerprint=task.fingerprint, teacher_sha256=teacher.sha256)
 
     def units(self) -> int:
@@ -89,7 +95,7 @@ class SoftLabels(OnTask):
 
     def run_cell(self, cell: Cell, settings: dict, tell) -> tuple[list[dict], dict[str, np.ndarray]]:
         task = tasks.load(settings["task"])
-        teacher = distill.load_teacher(tasks.base_model(), self.teacher_dir())
+        teacher = self.teacher()
         examples = some(task.split("all", show_labels=True), 400 if self.quick else None)
         precision = resolve_precision("auto")
         teacher.in_precision(precision)  # the model is cast before the clock starts

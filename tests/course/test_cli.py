@@ -114,3 +114,13 @@ def test_run_says_what_is_missing_without_a_traceback(monkeypatch, tmp_path):
     result = invoke("run", "first-look", "--quick")
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
     assert "softlabels run soft-labels-wordnet" in result.stderr.replace("\n", " ")
+
+
+def test_run_says_which_command_makes_a_teacher(monkeypatch, tmp_path):
+    from softlabels import tasks
+
+    monkeypatch.setattr(tasks.home, "teacher_dir", lambda task: tmp_path / "none")
+    monkeypatch.setattr(tasks.home, "results", lambda name: tmp_path / f"{name}.csv")
+    result = invoke("run", "soft-labels-wordnet")
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert "softlabels run teacher-wordnet" in result.stderr.replace("\n", " ")

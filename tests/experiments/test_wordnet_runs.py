@@ -77,7 +77,7 @@ def test_no_arm_sees_what_it_should_not(made_up_soft_labels):
 
     task = tasks.load("wordnet")
     cache = distill.SoftLabelCache.load(made_up_soft_labels)
-    sets = {arm: FirstLook.lesson(arm, task, cache, 1.0)[0] for arm in (HARD, SOFT, SOFT_ALL)}
+    sets = {arm: FirstLook.learns_from(arm, task, cache, 1.0)[0] for arm in (HARD, SOFT, SOFT_ALL)}
     assert sets[HARD].teacher_logits is None and sets[SOFT].labels is None and sets[SOFT_ALL].labels is None
     assert len(sets[HARD]) == len(sets[SOFT]) == 20_000 and len(sets[SOFT_ALL]) == 73_391
 
