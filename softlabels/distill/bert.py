@@ -6,6 +6,7 @@ differs: the classifier reads the mean of the last layer (or its [CLS] token) di
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -76,6 +77,68 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: 
     return F.dropout(weights, dropout) @ value, weights
 
 
+def quick_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0
+) -> tuple[Tensor, None]:
+    """The same sum as attention's, by PyTorch's own kernel, which never writes the weights down."""
+    return F.scaled_dot_product_attention(query, key, value, mask[:, None, None, :], dropout), None
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Cut each token's vector into one piece per head: (batch, length, width) -> (batch, heads, length, size).
+
+    Head 0 gets the first size = width / heads numbers of every token, head 1 the next ones, and so on.
+    """
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Undo split_heads: (batch, heads, length, size) -> (batch, length, heads * size)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def encoder_layer(layer: nn.Module, x: Tensor, mask: Tensor, attend: Callable = attention) -> tuple[Tensor, Tensor]:
+    """Pass a batch through one layer of BERT (Devlin et al. 2019): attention, then a feed-forward block (post-norm).
+
+    layer: a Layer. x: (batch, length, width). mask: bool (batch, length), False at padding. attend: called as
+    attend(query, key, value, mask, dropout), returns what attention returns. Returns the new x, and attend's weights.
+    """
+    query, key, value = (split_heads(linear(x), layer.heads) for linear in (layer.query, layer.key, layer.value))
+    gathered, weights = attend(query, key, value, mask, layer.dropout.p if layer.training else 0.0)
+    x = layer.attended_norm(x + layer.dropout(layer.attended(merge_heads(gathered))))
+    x = layer.norm(x + layer.dropout(layer.down(F.gelu(layer.up(x)))))
+    return x, weights
+
+
+def mean_pooling(x: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean vector of each text's real tokens: (batch, length, width) -> (batch, width).
+
+    mask: bool (batch, length), False at padding; each text has at least one real token.
+    """
+    real = mask[..., None].to(x.dtype)
+    return (x * real).sum(dim=1) / real.sum(dim=1)
+
+
+class Dropout(nn.Module):
+    """Set a share p of the elements to 0 while training, and scale the others up to keep the mean, as nn.Dropout does.
+
+    PyTorch draws a random number for each element, one by one on a processor, which took a tenth of a small student's
+    training. Here one draw serves eight elements, a byte each, so p is rounded to a multiple of 1/256.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        dropped = round(self.p * 256)
+        if not self.training or x.device.type != "cpu" or dropped > 255:  # a byte holds no 256
+            return F.dropout(x, self.p, self.training)
+        draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        keep = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
+        return x * keep.to(x.dtype).mul_(256 / (256 - dropped))
+
+
 class Layer(nn.Module):
     """One encoder layer: attention, then a feed-forward block, each added to its input and normalised after."""
 
@@ -88,19 +151,10 @@ class Layer(nn.Module):
         self.attended_norm = nn.LayerNorm(width, eps=config.eps)
         self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
         self.norm = nn.LayerNorm(width, eps=config.eps)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, mask: Tensor, keep_weights: bool) -> tuple[Tensor, Tensor | None]:
-        query, key, value = (
-            linear(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for linear in (self.query, self.key, self.value)
-        )
-        if keep_weights or self.training:
-            gathered, weights = attention(query, key, value, mask, self.dropout.p if self.training else 0.0)
-        else:  # the same sum without writing the weights down
-            gathered, weights = F.scaled_dot_product_attention(query, key, value, mask[:, None, None, :]), None
-        x = self.attended_norm(x + self.dropout(self.attended(gathered.transpose(1, 2).flatten(2))))
-        x = self.norm(x + self.dropout(self.down(F.gelu(self.up(x)))))
-        return x, weights
+        return encoder_layer(self, x, mask, attention if keep_weights or self.training else quick_attention)
 
 
 class SmallBert(nn.Module):
@@ -113,7 +167,7 @@ class SmallBert(nn.Module):
         self.positions = nn.Embedding(config.max_length, config.width)
         self.segments = nn.Embedding(2, config.width)  # only the first is used: a text is one segment here
         self.embedding_norm = nn.LayerNorm(config.width, eps=config.eps)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.head = nn.Linear(config.width, config.classes) if config.classes else None
 
@@ -140,11 +194,7 @@ class SmallBert(nn.Module):
     def classify(self, x: Tensor, mask: Tensor) -> Tensor:
         """Pool the last hidden states (batch, length, width) into one vector a text, and return its logits."""
         x = x.to(self.head.weight.dtype)  # a body in bf16 may have its classifier in fp32
-        if self.config.pooling == "mean":
-            real = mask[..., None].to(x.dtype)
-            pooled = (x * real).sum(dim=1) / real.sum(dim=1)
-        else:
-            pooled = x[:, 0]
+        pooled = mean_pooling(x, mask) if self.config.pooling == "mean" else x[:, 0]
         return self.head(self.dropout(pooled))
 
     def load_bert_weights(self, folder: Path) -> "SmallBert":

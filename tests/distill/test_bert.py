@@ -6,7 +6,14 @@ import torch
 from toys import ragged, tiny_student
 
 from softlabels.distill import SIZES, SmallBertConfig, attention, make_student, pad
-from softlabels.distill.bert import build_empty
+from softlabels.distill.bert import (
+    build_empty,
+    encoder_layer,
+    mean_pooling,
+    merge_heads,
+    quick_attention,
+    split_heads,
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +107,31 @@ def test_students_are_named_by_size_and_drawn_from_a_seed():
     assert not one.head.bias.any() and (one.layers[0].norm.weight == 1).all()
     with pytest.raises(ValueError, match="no size '3x7'"):
         make_student("3x7", 24, 0)
+
+
+def test_heads_are_split_and_merged():
+    x = torch.arange(2 * 3 * 8.0).reshape(2, 3, 8)
+    heads = split_heads(x, 4)
+    assert heads.shape == (2, 4, 3, 2)
+    assert torch.equal(heads[1, 2, 0], x[1, 0, 4:6])  # the third head of the second text's first token
+    assert torch.equal(merge_heads(heads), x)
+
+
+def test_a_layer_adds_before_it_normalises(batch):
+    """At dropout 1 nothing is left of attention and feed-forward block but the sums around them."""
+    layer = tiny_student(dropout=1.0).layers[0]
+    torch.nn.init.normal_(layer.norm.weight)
+    x, mask = torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)
+    torch.testing.assert_close(layer(x, mask, True)[0], layer.norm(layer.attended_norm(x)))
+    layer.eval()
+    kept, weights = encoder_layer(layer, x, mask)
+    quick, none = encoder_layer(layer, x, mask, quick_attention)
+    torch.testing.assert_close(kept, quick)
+    assert none is None and weights.shape == (2, 2, 5, 5)
+
+
+def test_the_mean_is_over_real_tokens_only():
+    x = torch.randn(2, 4, 3)
+    mask = torch.tensor([[True, True, False, False], [True, False, True, True]])
+    expected = torch.stack([rows[real].mean(dim=0) for rows, real in zip(x, mask, strict=True)])
+    torch.testing.assert_close(mean_pooling(x, mask), expected)
