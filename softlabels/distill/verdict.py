@@ -43,15 +43,13 @@ def verdict(a: np.ndarray, b: np.ndarray, level: float = 0.95, margin: float = 0
     is counted twice: the interval is then wider than it need be, never narrower. The resampling is the pigeonhole
     bootstrap's (Owen 2007), one side at a time.
     """
-    difference = paired_difference(a, b)
-    seeds, examples = difference.shape
-    per_example, per_seed = difference.mean(axis=0), difference.mean(axis=1)
+    a, b = comparable(a, b)
+    (seeds, examples), difference = a.shape, float((a - b).mean())
     rng = np.random.default_rng(0)
 
-    means = np.array([per_example[rng.integers(examples, size=examples)].mean() for _ in range(draws)])
+    means, other_seeds = paired_bootstrap(a, b, draws, rng)
     if seeds > 1:
-        drawn = per_seed[rng.integers(seeds, size=(draws, seeds))].mean(axis=1)
-        means += (drawn - per_seed.mean()) * np.sqrt(seeds / rng.chisquare(seeds - 1, size=draws))
+        means += (other_seeds - difference) * np.sqrt(seeds / rng.chisquare(seeds - 1, size=draws))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
 
     word = "INCONCLUSIVE"
@@ -59,10 +57,25 @@ def verdict(a: np.ndarray, b: np.ndarray, level: float = 0.95, margin: float = 0
         word = "HELPS"
     elif seeds > 1 and high <= margin:
         word = "NO HELP"
-    return Verdict(word, float(difference.mean()), float(low), float(high), seeds, examples, level, margin)
+    return Verdict(word, difference, float(low), float(high), seeds, examples, level, margin)
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def paired_bootstrap(a: np.ndarray, b: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Return what the mean difference a - b might have been: (2, draws), with other examples and with other seeds.
+
+    a, b: (seeds, examples), numbers, paired: the same seed and the same example at the same place. Each draw of the
+    first row takes as many examples as there are, with replacement, and keeps all seeds; the second row does so with
+    the seeds, and keeps all examples.
+    """
+    difference = a - b
+    per_example, per_seed = difference.mean(axis=0), difference.mean(axis=1)
+    other_examples = [rng.choice(per_example, len(per_example)).mean() for _ in range(draws)]
+    other_seeds = [rng.choice(per_seed, len(per_seed)).mean() for _ in range(draws)]
+    return np.array([other_examples, other_seeds])
+
+
+def comparable(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both arms as float64 (seeds, examples), or raise ValueError when they do not pair up."""
     a, b = (np.atleast_2d(np.asarray(x, dtype=np.float64)) for x in (a, b))
     if a.shape != b.shape or a.size == 0:
         raise ValueError(
@@ -70,4 +83,4 @@ def paired_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(a - b).all():
         raise ValueError("a score is NaN or infinite: a run must have failed")
-    return a - b
+    return a, b

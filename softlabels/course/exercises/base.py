@@ -148,7 +148,8 @@ class Result:
 
 def call(fn: Callable, args: tuple) -> Result:
     """Call ``fn`` on copies of ``args``; an exception becomes part of the result (an interrupt does not)."""
-    mine = tuple(_copy(a) for a in args)
+    memo: dict = {}  # shared, so that a copied optimizer holds the parameters of the copied model
+    mine = tuple(_copy(a, memo) for a in args)
     try:
         value = fn(*mine)
     except (Exception, SystemExit) as error:  # a stray exit() must not end the learner's kernel
@@ -234,10 +235,10 @@ def _dtype(value: Any) -> str:
     return str(getattr(value, "dtype", "")).removeprefix("torch.")
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: Any, memo: dict) -> Any:
     if hasattr(value, "detach") and hasattr(value, "requires_grad"):
         return value.detach().clone().requires_grad_(value.requires_grad)
-    return value if callable(value) and not hasattr(value, "state_dict") else copy.deepcopy(value)
+    return value if callable(value) and not hasattr(value, "state_dict") else copy.deepcopy(value, memo)
 
 
 def _untouched(after: Any, before: Any) -> bool:
