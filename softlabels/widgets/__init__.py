@@ -2,6 +2,7 @@
 
 from .affinity import AffinityMap
 from .ask import AskTheTeacher
+from .class_bias import ClassBias
 from .loss_weights import LossWeights
 from .palette import colour_of, colours, style, use_style
 from .temperature import TemperatureExplorer
@@ -9,6 +10,7 @@ from .temperature import TemperatureExplorer
 __all__ = [
     "AffinityMap",
     "AskTheTeacher",
+    "ClassBias",
     "LossWeights",
     "TemperatureExplorer",
     "colour_of",
