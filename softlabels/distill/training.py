@@ -5,7 +5,7 @@ alone.
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -140,17 +140,9 @@ def train(
         student.train()
         start = time.perf_counter()
         for update, batch in enumerate(batches):
-            loss = objective(student(batch.input_ids, batch.attention_mask), batch)
-            losses[update] = loss.item()
+            losses[update] = training_step(student, batch, objective, optimizers, budget.rate(update), budget.clip)
             if not math.isfinite(losses[update]):
                 raise FloatingPointError(f"the loss is {losses[update]} at update {update}: try a lower learning rate")
-            loss.backward()
-            clip_gradients(student, budget.clip)
-            for optimizer in optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = budget.rate(update)
-                optimizer.step()
-                optimizer.zero_grad()
 
             examples += len(batch.input_ids)
             bar.update()
@@ -167,6 +159,32 @@ def train(
         seconds = time.perf_counter() - start
     student.eval()
     return Run(student, losses, history, seconds, examples)
+
+
+def training_step(
+    student: nn.Module,
+    batch: Batch,
+    objective: Callable[[Tensor, Batch], Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+    learning_rate: float,
+    clip: float,
+) -> float:
+    """Let the student learn from one batch, and return the loss before the update as a plain number.
+
+    objective: (output, batch) -> scalar tensor. optimizers: share out the student's parameters; their learning rate is
+    set here. clip: the largest norm of all gradients together. The student must be in train mode and its gradients
+    empty; they are empty again at the end. A loss that is not finite is returned without an update.
+    """
+    loss = objective(student(batch.input_ids, batch.attention_mask), batch)
+    if loss.isfinite():
+        loss.backward()
+        clip_gradients(student, clip)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.step()
+            optimizer.zero_grad()
+    return loss.item()
 
 
 def predict(model: nn.Module, tokens: tuple, batch_size: int = 128, progress: bool = False) -> Tensor:

@@ -7,13 +7,23 @@ experiments.run("first-look", seeds=5)     # or, in a terminal: softlabels run f
 from collections.abc import Sequence
 from pathlib import Path
 
+from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
 from softlabels.experiments.first_look import FirstLook
+from softlabels.experiments.omitted_class import OmittedClass
+from softlabels.experiments.soft_label_cost import SoftLabelCost
 from softlabels.experiments.teacher import SoftLabels, TeacherRun
+from softlabels.experiments.temperature_weights import TemperatureWeights
+from softlabels.experiments.top_k import TopKExperiment
+from softlabels.experiments.transfer_set import FewLabelsTeachers, TransferSetExperiment
 
 __all__ = ["ConfigurationChanged", "Experiment", "Results", "describe", "names", "run"]
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (TeacherRun, SoftLabels, FirstLook)}
+ALL = (
+    TeacherRun, SoftLabels, FirstLook, SoftLabelCost, TopKExperiment, TemperatureWeights, FewLabelsTeachers,
+    TransferSetExperiment, Augmentation, OmittedClass,
+)  # fmt: skip
+EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 
 
 def names() -> list[str]:

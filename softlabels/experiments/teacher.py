@@ -102,19 +102,9 @@ class SoftLabels(OnTask):
         start = time.perf_counter()
         logits = distill.teacher_logits(teacher, examples.tokens, precision=precision, progress=True)
         seconds = time.perf_counter() - start
-        manifest = distill.Manifest(
-            task=task.name,
-            task_fingerprint=task.fingerprint,
-            tokenizer_sha256=task.tokenizer_sha256,
-            classes=task.classes,
-            teacher_sha256=teacher.sha256,
-            base_sha256=teacher.config["base_sha256"],
-            precision=precision,
-            created_by=f"softlabels {version('softlabels')}",
-        )
-        cache = distill.SoftLabelCache(examples.ids, logits, manifest)
+        cache = with_manifest(teacher, task, examples.ids, logits, precision)
         cache.save(self.soft_labels_file())
-        made = dict(precision=manifest.precision, sha256=cache.manifest.sha256, seconds=round(seconds, 1))
+        made = dict(precision=precision, sha256=cache.manifest.sha256, seconds=round(seconds, 1))
         made |= dict(glosses_per_second=round(len(examples) / seconds))
         kept, rows = cache.logits_for(examples.ids), []
         for name in ("validation", "test", "labelled", "transfer"):
@@ -122,6 +112,27 @@ class SoftLabels(OnTask):
             if inside.any():
                 rows.append(report(name, kept[inside], examples.labels[inside]) | made)
         return rows, {}
+
+
+def ask(teacher: distill.Teacher, task, examples, precision: str = "auto") -> distill.SoftLabelCache:
+    """Ask a teacher about some examples of a task, and keep its answers with the note of where they come from."""
+    precision = resolve_precision(precision)
+    logits = distill.teacher_logits(teacher, examples.tokens, precision=precision)
+    return with_manifest(teacher, task, examples.ids, logits, precision)
+
+
+def with_manifest(teacher: distill.Teacher, task, ids, logits, precision: str) -> distill.SoftLabelCache:
+    manifest = distill.Manifest(
+        task=task.name,
+        task_fingerprint=task.fingerprint,
+        tokenizer_sha256=task.tokenizer_sha256,
+        classes=task.classes,
+        teacher_sha256=teacher.sha256,
+        base_sha256=teacher.config["base_sha256"],
+        precision=precision,
+        created_by=f"softlabels {version('softlabels')}",
+    )
+    return distill.SoftLabelCache(ids, logits, manifest)
 
 
 def report(split: str, logits, labels) -> dict:

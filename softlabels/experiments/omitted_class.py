@@ -1,0 +1,51 @@
+"""Hinton's omitted class, in text: what does a student know about food whose transfer set has no gloss about it?"""
+
+import numpy as np
+import torch
+
+from softlabels import distill
+from softlabels.experiments.base import soft_labels_of
+from softlabels.experiments.students import StudentExperiment, all_texts
+
+OMITTED = "food"
+
+
+class OmittedClass(StudentExperiment):
+    name = "omitted-class"
+    description = "soft labels of all texts, or of all but those about food; the class's bias mended on validation"
+    arms = ("all classes", "without food")
+    updates = 1_250
+    columns = ("accuracy", "food_accuracy", "food_named", "bias", "corrected_accuracy", "corrected_food_accuracy")
+
+    def settings(self):
+        return super().settings() | dict(omitted=OMITTED)
+
+    def learns_from(self, arm, task, settings):
+        texts = all_texts(task)
+        if arm == "without food":
+            named = task.split("all", show_labels=True)  # the labels serve to leave texts out, for nothing else
+            food = named.ids[named.labels == task.classes.index(OMITTED)]
+            texts = texts.take(~np.isin(texts.ids, food))
+        logits = soft_labels_of(task).logits_for(texts.ids)
+        return distill.TransferSet(texts.tokens, teacher_logits=logits), distill.SoftLabelLoss(), dict(omitted=arm)
+
+    def measure(self, student, task, cell):
+        row, arrays = super().measure(student, task, cell)
+        food = task.classes.index(OMITTED)
+        test, validation = task.split("test"), task.split("validation")
+        logits, on_validation = distill.predict(student, test.tokens), distill.predict(student, validation.tokens)
+        bias = distill.best_bias(on_validation, torch.as_tensor(validation.labels), food)
+        corrected = distill.with_bias(logits, food, bias)
+        of_food = torch.as_tensor(test.labels) == food
+        row |= dict(
+            food_texts=int(of_food.sum()),
+            food_accuracy=distill.accuracy(logits[of_food], test.labels[of_food.numpy()]),
+            food_named=float((logits.argmax(dim=-1) == food).double().mean()),
+            bias=round(bias, 1),
+            corrected_accuracy=distill.accuracy(corrected, test.labels),
+            corrected_food_accuracy=distill.accuracy(corrected[of_food], test.labels[of_food.numpy()]),
+        )
+        arrays["corrected"] = distill.correct(corrected, test.labels).numpy()
+        if cell.seed == 0:  # for the lesson's slider
+            arrays |= dict(test_logits=logits.half().numpy(), validation_logits=on_validation.half().numpy())
+        return row, arrays
