@@ -20,6 +20,7 @@ from .metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
+from .selection import choose_on_validation, optimism_of_the_maximum, standard_error_of_difference
 from .student import SIZES, make_student
 from .teacher import Teacher, TeacherMismatch, finetune_teacher, load_teacher, teacher_logits
 from .temperature import entropy_bits, soften, temperature_for_entropy
@@ -32,9 +33,10 @@ __all__ = [
     "SIZES", "Batch", "Budget", "DamagedSoftLabels", "HardLabelLoss", "Levels", "Manifest", "ManifestMismatch", "Run",
     "SmallBert", "SmallBertConfig", "SoftLabelCache", "SoftLabelLoss", "Teacher", "TeacherMismatch", "TopK",
     "TransferSet", "UnknownIds", "Verdict", "accuracy", "agreement", "attention", "augment", "augment_texts",
-    "best_bias", "best_device", "best_precision", "class_affinity", "correct", "distillation_loss", "entropy_bits",
-    "expected_calibration_error", "finetune_teacher", "kl_divergence", "length_buckets", "load_teacher", "make_student",
-    "negative_log_likelihood", "pad", "predict", "restore_soft_labels", "soft_cross_entropy", "soft_gradient", "soften",
+    "best_bias", "best_device", "best_precision", "choose_on_validation", "class_affinity", "correct",
+    "distillation_loss", "entropy_bits", "expected_calibration_error", "finetune_teacher", "kl_divergence",
+    "length_buckets", "load_teacher", "make_student", "negative_log_likelihood", "optimism_of_the_maximum", "pad",
+    "predict", "restore_soft_labels", "soft_cross_entropy", "soft_gradient", "soften", "standard_error_of_difference",
     "teacher_logits", "temperature_for_entropy", "top_k_soft_labels", "train", "training_step", "two_by_two", "verdict",
     "with_bias",
 ]  # fmt: skip
