@@ -22,14 +22,23 @@ def length_buckets(lengths: np.ndarray, batch_size: int, seed: int | None = None
     """
     lengths = np.asarray(lengths)
     if seed is None:
-        order = np.argsort(lengths, kind="stable")
-        return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        return cut_by_length(np.arange(len(lengths)), lengths, batch_size, pool_size=max(1, len(lengths)))
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(lengths))
-    pool = np.arange(len(order)) // (POOL * batch_size)
-    order = order[np.lexsort((lengths[order], pool))]  # by pool, then by length
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    batches = cut_by_length(rng.permutation(len(lengths)), lengths, batch_size, POOL * batch_size)
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def cut_by_length(order: np.ndarray, lengths: np.ndarray, batch_size: int, pool_size: int) -> list[np.ndarray]:
+    """Cut an order of examples into batches of like length.
+
+    order: int array (examples,), each row once. lengths: int array (examples,); row r has lengths[r]. The first
+    pool_size rows of the order are a pool, the next pool_size another, and so on. Each pool is sorted, shortest first,
+    rows of one length as they stood; then all is cut into batches of batch_size, the last of which may be smaller.
+    Returns a list of int arrays, the rows of each batch; order and lengths stay as they are.
+    """
+    pool = np.arange(len(order)) // pool_size
+    by_length = order[np.lexsort((lengths[order], pool))]  # by pool first, then by length
+    return [by_length[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
 def pad(tokens: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -135,8 +135,17 @@ def teacher_logits(
     """Return the teacher's logits for ragged texts, float32 (texts, classes), in the order of the texts.
 
     tokens: (values, offsets). precision: "bf16", "fp32" or "auto", the faster of the two on this machine. The batches
-    are cut by length; the teacher is in eval mode and gets no gradient.
+    are cut by length; the teacher is in eval mode and gets no gradient. ValueError, before any of it is computed, when
+    the texts were cut by a tokenizer that is not the teacher's, as far as that shows: an id that it does not know, or
+    a text longer than it can read.
     """
+    vocabulary, longest = teacher.model.config.vocab_size, teacher.model.config.max_length
+    if (largest := int(np.max(tokens[0], initial=0))) >= vocabulary:
+        raise ValueError(
+            f"token id {largest} is outside the teacher's vocabulary of {vocabulary}: cut the texts with its tokenizer"
+        )
+    if (length := int(np.diff(tokens[1]).max(initial=0))) > longest:
+        raise ValueError(f"a text has {length} tokens, and the teacher reads {longest}: cut it shorter")
     return predict(teacher.in_precision(precision), tokens, batch_size, progress)
 
 
@@ -231,7 +240,8 @@ class Trainee(nn.Module):
         """Return what was learned, in float16: half the bytes, and a relative error of at most 0.0005."""
         from peft import get_peft_model_state_dict
 
-        learned = get_peft_model_state_dict(self.encoder)
+        # The word table is not trained. Left to find that out by itself, peft asks the hub for the base's vocabulary.
+        learned = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
         learned |= {"head.weight": self.head.weight, "head.bias": self.head.bias}
         return {name: w.detach().cpu().half().contiguous() for name, w in sorted(learned.items())}
 

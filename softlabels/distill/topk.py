@@ -35,7 +35,7 @@ def restore_soft_labels(top: TopK, classes: int) -> Tensor:
 
     classes: how many there are in all. Returns a float tensor (texts, classes), rows summing to 1.
     """
-    texts, k = top.classes.shape
-    share = top.tail / max(1, classes - k)
+    kept, probs, tail = top
+    share = tail / max(1, classes - kept.shape[-1])  # when all classes are kept, there is no tail to share
     soft_labels = share[:, None].repeat(1, classes)
-    return soft_labels.scatter(-1, top.classes, top.probs)
+    return soft_labels.scatter(-1, kept, probs)

@@ -24,16 +24,18 @@ class TransferSet:
     """The texts that a student learns from, with what it is told about them.
 
     tokens: (values, offsets), text i is values[offsets[i]:offsets[i + 1]]. teacher_logits: float (texts, classes) or
-    None. labels: int (texts,) or None. ValueError when there are no texts, when the lengths differ, or when a logit is
-    not finite.
+    None. labels: int (texts,) or None. ValueError when there are no texts, when the lengths differ, when a column has
+    another type or shape, or when a logit is not finite.
     """
 
     def __init__(self, tokens: tuple, teacher_logits: Any = None, labels: Any = None):
         self.tokens = tokens
-        self.teacher_logits = None if teacher_logits is None else torch.as_tensor(teacher_logits).float()
-        self.labels = None if labels is None else torch.as_tensor(labels).long()
+        self.teacher_logits = None if teacher_logits is None else real_numbers("teacher_logits", teacher_logits).float()
+        self.labels = None if labels is None else whole_numbers("labels", labels)
         if len(self) == 0:
             raise ValueError("the transfer set is empty: there is no text to learn from")
+        if np.asarray(tokens[0]).dtype.kind not in "iu" or np.min(tokens[0], initial=0) < 0:
+            raise ValueError("token ids must be whole numbers from 0 up: give what the tokenizer returned")
         if np.diff(tokens[1]).min() < 1:
             raise ValueError(f"text {int(np.diff(tokens[1]).argmin())} of the transfer set has no tokens")
         for name, column in (("teacher_logits", self.teacher_logits), ("labels", self.labels)):
@@ -96,7 +98,7 @@ class SoftLabelCache:
     """
 
     def __init__(self, ids: np.ndarray, logits: Any, manifest: Manifest):
-        ids, logits = np.asarray(ids, dtype=np.int64), np.asarray(logits)
+        ids, logits = whole_numbers("ids", ids).numpy(), real_numbers("logits", logits).numpy()
         if logits.shape != (len(ids), len(manifest.classes)):
             shape = (len(ids), len(manifest.classes))
             raise ValueError(
@@ -126,12 +128,13 @@ class SoftLabelCache:
 
         Raises UnknownIds when the teacher has not labelled one of them.
         """
-        ids = np.asarray(ids, dtype=np.int64)
-        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        unknown = ids[self.ids[rows] != ids]
-        if len(unknown):
+        ids = whole_numbers("ids", ids).numpy()
+        try:
+            rows = rows_of(ids, self.ids)
+        except KeyError:
+            unknown = ids[~np.isin(ids, self.ids)]
             some = ", ".join(str(i) for i in unknown[:3])
-            raise UnknownIds(f"{len(unknown)} of {len(ids)} ids have no soft label in {self!r}: {some}, ...")
+            raise UnknownIds(f"{len(unknown)} of {len(ids)} ids have no soft label in {self!r}: {some}, ...") from None
         return torch.from_numpy(self.logits[rows].astype(np.float32))
 
     def save(self, path: Path) -> None:
@@ -171,6 +174,50 @@ class SoftLabelCache:
                     f"{path} has changed since it was written: {name} is {found}, its manifest says {noted}"
                 )
         return cache
+
+
+def rows_of(ids: np.ndarray, known_ids: np.ndarray) -> np.ndarray:
+    """Find the row of known_ids at which each of some ids stands.
+
+    ids: int array (n,), in any order, the same id as often as you like. known_ids: int array (m,), in any order, each
+    id once. Returns an int array (n,) of rows from 0 to m - 1, with known_ids[rows] equal to ids.
+    Raises KeyError when one of the ids is not known.
+    """
+    row = {known: i for i, known in enumerate(known_ids.tolist())}
+    return np.array([row[wanted] for wanted in ids.tolist()], dtype=np.int64)
+
+
+def whole_numbers(name: str, values: Any) -> Tensor:
+    """Return values as int64 (n,), or raise ValueError: cast in silence, the id 7.9 would ask for example 7."""
+    numbers = to_tensor(name, values)
+    if numbers.ndim != 1 or numbers.dtype == torch.bool:
+        shape = tuple(numbers.shape)
+        raise ValueError(f"{name} must be whole numbers, one for each example, not {numbers.dtype} of shape {shape}")
+    if numbers.is_floating_point() and not (numbers == numbers.round()).all():
+        broken = numbers[numbers != numbers.round()][0]
+        raise ValueError(f"{name} must be whole numbers, and {broken.item()} is none")
+    return numbers.long()
+
+
+def real_numbers(name: str, values: Any) -> Tensor:
+    """Return values as a tensor (examples, classes), or raise ValueError."""
+    numbers = to_tensor(name, values)
+    if numbers.ndim != 2 or numbers.dtype == torch.bool:
+        shape = tuple(numbers.shape)
+        raise ValueError(f"{name} must be real numbers, (examples, classes), not {numbers.dtype} of shape {shape}")
+    return numbers.float() if numbers.dtype == torch.bfloat16 else numbers  # numpy does not know bfloat16
+
+
+def to_tensor(name: str, values: Any) -> Tensor:
+    """Return values as a tensor; ValueError for texts, objects, rows of unequal length, and complex numbers."""
+    try:
+        if not isinstance(values, Tensor):
+            values = torch.as_tensor(np.require(values, requirements="CW"))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
+    if values.is_complex():
+        raise ValueError(f"{name} must be real numbers, not {values.dtype}")
+    return values.detach().cpu()
 
 
 def expected_fields(expect: Any) -> dict:

@@ -30,6 +30,13 @@ def test_buckets_are_deterministic_shuffled_and_of_like_length():
     assert (np.diff(lengths_in_order) >= 0).all()
 
 
+def test_pools_are_sorted_one_by_one():
+    order, lengths = np.array([5, 0, 3, 1, 4, 2]), np.array([7, 2, 9, 1, 4, 7])
+    batches = batching.cut_by_length(order, lengths, batch_size=2, pool_size=4)
+    assert [b.tolist() for b in batches] == [[3, 1], [5, 0], [4, 2]]  # rows 5 and 0 are as long: they keep their order
+    assert order.tolist() == [5, 0, 3, 1, 4, 2]
+
+
 @given(lengths, st.integers(0, 99))
 def test_pad_is_what_a_loop_would_do(lengths, seed):
     values, offsets = ragged(lengths)

@@ -119,6 +119,19 @@ def test_logits_keep_the_order_of_the_texts_in_any_batch_size_and_precision(teac
         teacher_logits(teacher, texts[0], precision="int8")
 
 
+def test_texts_of_another_tokenizer_are_refused_before_the_teacher_runs(teacher):
+    with pytest.raises(ValueError, match="token id 300 is outside the teacher's vocabulary of 300"):
+        teacher_logits(teacher, (np.array([5, 300]), np.array([0, 2])))
+    with pytest.raises(ValueError, match="a text has 65 tokens, and the teacher reads 64"):
+        teacher_logits(teacher, (np.ones(65, dtype=np.int64), np.array([0, 65])))
+
+
+def test_fine_tuning_asks_no_hub(small_base, texts, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.file_exists", lambda *_, **__: pytest.fail("the hub was asked"))
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda *_, **__: pytest.fail("asked"))
+    finetune(small_base, texts, epochs=1)
+
+
 def test_classify_new_texts(base, teacher):
     from tokenizers import Tokenizer, models, pre_tokenizers
 

@@ -4,9 +4,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from softlabels.distill import DamagedSoftLabels, Manifest, ManifestMismatch, SoftLabelCache, UnknownIds
+from softlabels.distill import DamagedSoftLabels, Manifest, ManifestMismatch, SoftLabelCache, TransferSet, UnknownIds
+from softlabels.distill.transfer import rows_of
 
 MANIFEST = Manifest(
     task="toy",
@@ -134,6 +137,67 @@ def test_a_file_without_a_manifest_is_refused(path):
 def test_a_cache_that_does_not_pair_up_is_refused(ids, logits, message):
     with pytest.raises(ValueError, match=message):
         SoftLabelCache(ids, logits, MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("ids", "logits", "message"),
+    [
+        ([1.5, 2], np.zeros((2, 3)), "ids must be whole numbers, and 1.5 is none"),
+        ([True, False], np.zeros((2, 3)), "ids must be whole numbers, one for each example, not torch.bool"),
+        ([[1, 2]], np.zeros((2, 3)), "ids must be whole numbers, one for each example"),
+        (["a", "b"], np.zeros((2, 3)), "ids must be an array of numbers"),
+        ([1, 2], np.zeros((2, 3), dtype=complex), "logits must be real numbers, not torch.complex128"),
+        ([1, 2], np.zeros((2, 3), dtype=object), "logits must be an array of numbers"),
+        ([1, 2], [[1.0, 2.0, 3.0], [1.0]], "logits must be an array of numbers"),
+        ([1, 2], np.zeros((2, 3), dtype=bool), "logits must be real numbers"),
+        ([1, 2], np.zeros(2), "logits must be real numbers"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(ids, logits, message):
+    with pytest.raises(ValueError, match=message):
+        SoftLabelCache(ids, logits, MANIFEST)
+
+
+def test_logits_of_any_real_type_are_kept():
+    for kind in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64):
+        logits = torch.from_numpy(LOGITS).round().to(kind)
+        kept = SoftLabelCache(IDS, logits, MANIFEST).logits_for(IDS)
+        assert torch.equal(kept, logits.float())
+    with pytest.raises(ValueError, match=r"ids must be whole numbers, and 7\.5 is none"):
+        SoftLabelCache(IDS, LOGITS, MANIFEST).logits_for([7.5])
+    assert SoftLabelCache(IDS, LOGITS, MANIFEST).logits_for([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("labels", np.full(90, 0.7), "labels must be whole numbers, and 0.7 is none"),
+        ("labels", np.full(90, np.nan), "labels must be whole numbers, and nan is none"),
+        ("labels", np.full((90, 3), 1 / 3), "labels must be whole numbers, one for each example"),
+        ("labels", ["food"] * 90, "labels must be an array of numbers"),
+        ("teacher_logits", np.zeros((90, 3), dtype=np.complex64), "teacher_logits must be real numbers"),
+        ("teacher_logits", np.zeros(90), "teacher_logits must be real numbers"),
+    ],
+)
+def test_a_transfer_set_refuses_columns_of_another_kind(tokens, column, values, message):
+    with pytest.raises(ValueError, match=message):
+        TransferSet(tokens, **{column: values})
+
+
+@pytest.mark.parametrize("change", [lambda v: v.astype(np.float32), lambda v: v - 300])
+def test_a_transfer_set_refuses_what_is_no_token_id(tokens, change):
+    with pytest.raises(ValueError, match="token ids must be whole numbers from 0 up"):
+        TransferSet((change(tokens[0]), tokens[1]))
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=30, unique=True), st.lists(st.integers(-50, 50)))
+def test_rows_of_is_what_a_search_would_find(known, wanted):
+    known_ids, ids = np.array(known), np.array(wanted, dtype=np.int64)
+    if set(wanted) <= set(known):
+        assert rows_of(ids, known_ids).tolist() == [known.index(i) for i in wanted]
+    else:
+        with pytest.raises(KeyError):
+            rows_of(ids, known_ids)
 
 
 def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch):
