@@ -46,9 +46,17 @@ class Budget:
 
     def rate(self, update: int) -> float:
         """Return the learning rate at an update, counted from 0."""
-        rising = (update + 1) / max(1.0, self.warmup * self.updates)
-        falling = (self.updates - update) / max(1.0, (1 - self.warmup) * self.updates)
-        return self.learning_rate * min(1.0, rising, falling)
+        return learning_rate(update, self.updates, self.learning_rate, self.warmup)
+
+
+def learning_rate(update: int, updates: int, peak: float, warmup: float) -> float:
+    """Return the learning rate at an update, counted from 0: up a straight line to the peak, and down one towards 0.
+
+    warmup: the share of the updates that it takes to rise. Neither the first update nor the last gets 0.
+    """
+    rising = (update + 1) / max(1.0, warmup * updates)
+    falling = (updates - update) / max(1.0, (1 - warmup) * updates)
+    return peak * min(1.0, rising, falling)
 
 
 class Batch(NamedTuple):
@@ -302,6 +310,8 @@ def clip_gradients(student: nn.Module, limit: float) -> None:
             grads.append(parameter.grad._values())
         else:
             grads.append(parameter.grad)
+    if not grads:
+        return
     norm = torch.nn.utils.get_total_norm(grads)
     torch._foreach_mul_(grads, torch.clamp(limit / (norm + 1e-6), max=1.0))
 
