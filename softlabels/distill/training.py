@@ -220,8 +220,11 @@ def predict(model: nn.Module, tokens: tuple, batch_size: int = 128, progress: bo
     return logits
 
 
-def epochs(data: TransferSet, batch_size: int, seed: int, device: torch.device) -> Iterator[Batch]:
-    """Yield batches without end: each epoch shuffled anew, its batches cut once, by length."""
+def epochs(data: TransferSet, batch_size: int, seed: int, device: torch.device | None = None) -> Iterator[Batch]:
+    """Yield batches without end: each epoch shuffled anew, its batches cut once, by length. device: the best, or
+    another.
+    """
+    device = device or best_device()
     lengths = np.diff(data.tokens[1])
     for epoch in itertools.count():
         for rows in length_buckets(lengths, batch_size, (seed, epoch)):
@@ -240,6 +243,8 @@ def check(student: nn.Module, data: TransferSet, objective: Callable) -> None:
         if getattr(data, name) is None:
             mend = " (or set hard_weight to 0)" if name == "labels" and hasattr(objective, "hard_weight") else ""
             raise ValueError(f"{objective} needs {name}, and the transfer set has none: pass {name}=...{mend}")
+    if data.teacher_logits is not None and looks_like_probabilities(data.teacher_logits):
+        raise ValueError("teacher_logits are probabilities (each row sums to 1): pass the logits, or their logarithms")
     config = getattr(student, "config", None)
     if config is None:  # a student of the caller's own: the rehearsal will show whether it fits
         return
@@ -257,6 +262,19 @@ def check(student: nn.Module, data: TransferSet, objective: Callable) -> None:
         raise ValueError(f"a text has {int(np.diff(offsets).max())} tokens, and the student reads {config.max_length}")
 
 
+def looks_like_probabilities(logits: Tensor) -> bool:
+    return bool((logits >= 0).all()) and torch.allclose(logits.sum(dim=-1), torch.ones(len(logits)), atol=1e-3)
+
+
+def check_classes(output: Tensor, data: TransferSet, needs: tuple[str, ...]) -> None:
+    """Raise ValueError when a student without a config has other classes than what it is to learn from."""
+    classes = output.shape[-1]
+    if "teacher_logits" in needs and data.teacher_logits.shape[1] != classes:
+        raise ValueError(f"the student gives {classes} logits a text, and the teacher {data.teacher_logits.shape[1]}")
+    if "labels" in needs and not 0 <= int(data.labels.min()) <= int(data.labels.max()) < classes:
+        raise ValueError(f"labels must be 0..{classes - 1}; found {int(data.labels.min())}..{int(data.labels.max())}")
+
+
 def rehearse(student, data, objective, budget, device) -> set[nn.Parameter]:
     """Run one batch forward and back before training starts, so that what does not fit fails now, with a clear message.
 
@@ -266,8 +284,10 @@ def rehearse(student, data, objective, budget, device) -> set[nn.Parameter]:
     batch = make_batch(data, rows, device)
     student.train()
     output = student(batch.input_ids, batch.attention_mask)
-    if not torch.isfinite(output).all() if isinstance(output, Tensor) else False:
-        raise ValueError("the student's output holds NaN or infinity before training: look at its weights")
+    if isinstance(output, Tensor):
+        if not torch.isfinite(output).all():
+            raise ValueError("the student's output holds NaN or infinity before training: look at its weights")
+        check_classes(output, data, getattr(objective, "needs", ()))
     loss = objective(output, batch)
     if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
         raise ValueError(f"the objective must return a scalar tensor with a gradient, not {loss!r}")

@@ -14,6 +14,7 @@ from softlabels.distill import (
     kl_divergence,
     predict,
     train,
+    training_step,
 )
 
 
@@ -154,6 +155,43 @@ def test_any_module_and_any_objective_will_do(tokens, soft):
     assert run.losses[-1] < run.losses[0]
 
 
+@pytest.mark.parametrize(
+    "columns, objective, message",
+    [
+        (dict(teacher_logits=np.zeros((90, 4))), SoftLabelLoss(), "gives 3 logits a text, and the teacher 4"),
+        (dict(labels=np.full(90, 3)), HardLabelLoss(), r"labels must be 0\.\.2; found 3"),
+    ],
+)
+def test_a_student_of_ones_own_with_other_classes_is_refused(columns, objective, message, tokens):
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.logits = nn.Parameter(torch.zeros(3))
+
+        def forward(self, input_ids, attention_mask):
+            return self.logits.expand(len(input_ids), 3)
+
+    with pytest.raises(ValueError, match=message):
+        train(Constant(), TransferSet(tokens, **columns), objective, Budget(updates=5), progress=False)
+
+
+def test_a_step_leaves_a_student_whole_when_its_loss_is_nan(labelled):
+    student = tiny_student().train()
+    before = weights(student)
+    optimizers = [torch.optim.Adam(student.parameters())]
+    loss = training_step(student, train_batch(labelled), lambda z, batch: z.sum() * np.nan, optimizers, 0.1, 1.0)
+    assert np.isnan(loss) and torch.equal(before, weights(student))
+    loss = training_step(student, train_batch(labelled), HardLabelLoss(), optimizers, 0.1, 1.0)
+    assert isinstance(loss, float) and optimizers[0].param_groups[0]["lr"] == 0.1
+    assert not torch.equal(before, weights(student)) and all(p.grad is None for p in student.parameters())
+
+
+def test_clipping_without_a_gradient_is_no_error():
+    from softlabels.distill.training import clip_gradients
+
+    clip_gradients(tiny_student(), 1.0)
+
+
 def test_predict_keeps_the_order_and_the_mode(tokens):
     student = tiny_student().train()
     logits = predict(student, tokens, batch_size=7)
@@ -178,6 +216,11 @@ REFUSALS = {
         lambda t: TransferSet(t, teacher_logits=np.zeros((90, 4))),
         SoftLabelLoss(),
         "student has 3 classes and the teacher's logits 4",
+    ),
+    "probabilities for logits": (
+        lambda t: TransferSet(t, teacher_logits=np.full((90, 3), 1 / 3)),
+        SoftLabelLoss(),
+        "teacher_logits are probabilities",
     ),
     "label too large": (lambda t: TransferSet(t, labels=np.full(90, 3)), HardLabelLoss(), r"labels must be 0\.\.2"),
     "label below zero": (lambda t: TransferSet(t, labels=np.full(90, -1)), HardLabelLoss(), r"found -1"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from softlabels.distill import verdict
+from softlabels.distill.verdict import paired_bootstrap
 
 
 def arms(a, b, seeds=5, examples=5_000, seed=0):
@@ -52,6 +53,18 @@ def test_seeds_that_disagree_widen_the_interval():
     moody = steady + np.array([-0.04, -0.02, 0, 0.02, 0.04])[:, None]
     assert verdict(steady, control).word == "HELPS"
     assert verdict(moody, control).word == "INCONCLUSIVE"
+
+
+def test_the_two_rows_of_the_bootstrap_spread_as_examples_and_as_seeds_do():
+    rng = np.random.default_rng(2)
+    b = rng.normal(0, 3, (1, 200)) + rng.normal(0, 2, (6, 1))
+    a = b + 0.5 + rng.normal(0, 0.4, (1, 200)) + rng.normal(0, 0.1, (6, 1))
+    difference = a - b
+    examples, seeds = paired_bootstrap(a, b, 2_000, rng)
+    for row, axis in ((examples, 0), (seeds, 1)):
+        means = difference.mean(axis=axis)
+        assert row.mean() == pytest.approx(difference.mean(), abs=0.01)
+        assert row.std() == pytest.approx(means.std() / np.sqrt(len(means)), rel=0.1)
 
 
 def test_it_is_the_same_every_time_and_fast():

@@ -539,8 +539,10 @@ def agreement_probes(seed: int = 0) -> list[Probe]:
     return [
         Probe((first[:2], other[:2]), "two examples; the same class once"),
         Probe((first, other), "four examples, three classes"),
-        Probe((torch.tensor([[0.5, 0.2, 0.1], [0.1, 0.4, 0.3]]), torch.tensor([[0.2, 0.5, 0.1], [0.2, 0.4, 0.2]])),
-              "two examples; some numbers are equal"),
+        Probe(
+            (torch.tensor([[0.5, 0.2, 0.1], [0.1, 0.4, 0.3]]), torch.tensor([[0.2, 0.5, 0.1], [0.2, 0.4, 0.2]])),
+            "two examples; some numbers are equal",
+        ),
         Probe((first, first + 1.5), "the same logits, shifted by a constant"),
         Probe((first, 3 * first), "the same order, more confident"),
         Probe((torch.tensor([[0.2, 0.1]]), torch.tensor([[-0.3, 0.4]])), "one example, two classes"),
