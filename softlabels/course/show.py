@@ -56,6 +56,10 @@ def box(kind: str, head: str, *parts: str) -> str:
 def compact(value: Any, digits: int = 4) -> str:
     """A value in a few significant digits; a long array is cut, with its shape said."""
     array = to_array(value)
+    if array is None and isinstance(value, (list, tuple)) and all(to_array(part) is not None for part in value):
+        names = getattr(value, "_fields", [""] * len(value))  # a tuple of arrays, or batches of unequal size
+        parts = [f"{name} {compact(part, digits)}".strip() for name, part in zip(names[:4], value, strict=False)]
+        return "\n".join(_cut(parts, len(value), 4))
     if array is None:
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "…"

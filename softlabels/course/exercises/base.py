@@ -185,7 +185,7 @@ def close(yours: Any, expected: Any, tolerance: tuple[float, float] | None = Non
     float32 and plain Python numbers 1e-4, 1e-5; float16 1e-2, 2e-3; bfloat16 3e-2, 1e-2. A one-element array passes
     for a scalar. NaN agrees with NaN and an infinity with itself.
     """
-    if isinstance(expected, tuple):
+    if isinstance(expected, tuple) or (isinstance(expected, list) and to_array(expected) is None):  # rows of any length
         return (
             isinstance(yours, (tuple, list))
             and len(yours) == len(expected)
