@@ -1,16 +1,21 @@
 """Pictures and sliders over `softlabels.distill`: each a pure `compute`, a `figure`, and a widget that binds them."""
 
 from .affinity import AffinityMap
-from .ask import AskTheTeacher
+from .ask import AskBoth, AskTheTeacher
 from .class_bias import ClassBias
+from .live_curve import LiveCurve
+from .heat_map import HeatMap
 from .loss_weights import LossWeights
 from .palette import colour_of, colours, style, use_style
 from .temperature import TemperatureExplorer
 
 __all__ = [
     "AffinityMap",
+    "AskBoth",
     "AskTheTeacher",
     "ClassBias",
+    "LiveCurve",
+    "HeatMap",
     "LossWeights",
     "TemperatureExplorer",
     "colour_of",

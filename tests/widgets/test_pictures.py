@@ -7,7 +7,16 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from softlabels.widgets import AffinityMap, AskTheTeacher, LossWeights, TemperatureExplorer, bundle, palette
+from softlabels.widgets import (
+    AffinityMap,
+    AskBoth,
+    AskTheTeacher,
+    LiveCurve,
+    LossWeights,
+    TemperatureExplorer,
+    bundle,
+    palette,
+)
 
 from . import realistic
 
@@ -16,6 +25,23 @@ def ask():
     logits, classes, texts = realistic.soft_labels()
     answers = dict(zip(texts, logits, strict=True))
     return AskTheTeacher(lambda text: soft(answers[text]), classes, texts)
+
+
+def ask_both():
+    logits, classes, texts = realistic.soft_labels()
+    answers = dict(zip(texts, logits, strict=True))
+    return AskBoth(lambda text: soft(answers[text]), lambda text: soft(answers[text] / 2), classes, texts)
+
+
+def live_curve():
+    curve = LiveCurve(["hard labels", "soft labels"], 200, "Right on validation")
+    for update in range(200):
+        for i, arm in enumerate(curve.losses):
+            curve.add(arm, 3 / (1 + update / 50) + 0.2 * i)
+    for arm, share in (("hard labels", 0.41), ("soft labels", 0.43)):
+        curve.measure(arm, 100, share / 2)
+        curve.measure(arm, 200, share)
+    return curve
 
 
 def soft(logits):
@@ -29,8 +55,10 @@ MAKERS = {
     "affinity": lambda: AffinityMap(*realistic.affinity()),
     "loss_weights": lambda: LossWeights(*realistic.batch()),
     "ask": ask,
+    "ask_both": ask_both,
+    "live_curve": live_curve,
 }
-ALIVE = [name for name in MAKERS if name != "ask"]
+ALIVE = [name for name in MAKERS if name not in {"ask", "ask_both", "live_curve"}]
 
 
 @pytest.fixture(params=MAKERS)
