@@ -29,23 +29,21 @@ class OmittedClass(StudentExperiment):
         logits = soft_labels_of(task).logits_for(texts.ids)
         return distill.TransferSet(texts.tokens, teacher_logits=logits), distill.SoftLabelLoss(), dict(omitted=arm)
 
-    def measure(self, student, task, cell):
-        row, arrays = super().measure(student, task, cell)
+    def measure_more(self, measured, task, cell):
+        (on_validation, validation), (logits, test) = measured["validation"], measured["test"]
         food = task.classes.index(OMITTED)
-        test, validation = task.split("test"), task.split("validation")
-        logits, on_validation = distill.predict(student, test.tokens), distill.predict(student, validation.tokens)
         bias = distill.best_bias(on_validation, torch.as_tensor(validation.labels), food)
         corrected = distill.with_bias(logits, food, bias)
-        of_food = torch.as_tensor(test.labels) == food
-        row |= dict(
-            food_texts=int(of_food.sum()),
-            food_accuracy=distill.accuracy(logits[of_food], test.labels[of_food.numpy()]),
+        about_food = test.labels == food
+        row = dict(
+            food_texts=int(about_food.sum()),
+            food_accuracy=distill.accuracy(logits[about_food], test.labels[about_food]),
             food_named=float((logits.argmax(dim=-1) == food).double().mean()),
             bias=round(bias, 1),
             corrected_accuracy=distill.accuracy(corrected, test.labels),
-            corrected_food_accuracy=distill.accuracy(corrected[of_food], test.labels[of_food.numpy()]),
+            corrected_food_accuracy=distill.accuracy(corrected[about_food], test.labels[about_food]),
         )
-        arrays["corrected"] = distill.correct(corrected, test.labels).numpy()
+        arrays = dict(corrected=distill.correct(corrected, test.labels).numpy())
         if cell.seed == 0:  # for the lesson's slider
             arrays |= dict(test_logits=logits.half().numpy(), validation_logits=on_validation.half().numpy())
         return row, arrays

@@ -53,14 +53,20 @@ class StudentExperiment(Experiment):
         student = distill.make_student(settings["student"], len(task.classes), cell.seed)
         budget = distill.Budget(**settings["budget"])
         run = distill.train(student, transfer_set, objective, budget, seed=cell.seed, progress=tell)
-        row, arrays = self.measure(student, task, cell)
         about |= dict(texts=len(transfer_set), updates=budget.updates, seconds=round(run.seconds, 1))
-        return [about | row], arrays
+        measured = self.predict(student, task)
+        row, arrays = self.measure(measured, task)
+        more, more_arrays = self.measure_more(measured, task, cell)
+        return [about | row | more], arrays | more_arrays
 
-    def measure(self, student, task, cell: Cell) -> tuple[dict, dict[str, np.ndarray]]:
-        """Return the columns and arrays of a trained student: measured on validation, to choose, and on test."""
-        test, validation = (some(task.split(name), 200 if self.quick else None) for name in ("test", "validation"))
-        logits, on_validation = distill.predict(student, test.tokens), distill.predict(student, validation.tokens)
+    def predict(self, student, task) -> dict[str, tuple]:
+        """Return a trained student's logits, and the examples that they are of, by split."""
+        splits = {name: some(task.split(name), 200 if self.quick else None) for name in ("validation", "test")}
+        return {name: (distill.predict(student, examples.tokens), examples) for name, examples in splits.items()}
+
+    def measure(self, measured: dict, task) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return what every experiment wants to know: validation, to choose by, and test, to report."""
+        (on_validation, validation), (logits, test) = measured["validation"], measured["test"]
         row = dict(
             validation_accuracy=accuracy(on_validation, validation.labels),
             validation_nll=negative_log_likelihood(on_validation, validation.labels),
@@ -69,6 +75,10 @@ class StudentExperiment(Experiment):
             agreement=agreement(logits, soft_labels_of(task).logits_for(test.ids)),
         )
         return row, dict(correct=correct(logits, test.labels).numpy())
+
+    def measure_more(self, measured: dict, task, cell: Cell) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return the columns and arrays that only this experiment wants."""
+        return {}, {}
 
     def finish(self, results: Results) -> None:
         print(results.frame.groupby("arm", sort=False)[list(self.columns)].agg(["mean", "std"]).round(4).to_string())

@@ -38,10 +38,6 @@ class TemperatureWeights(StudentExperiment):
         about = dict(labels=count, temperature=temperature, soft_weight=soft_weight)
         return distill.TransferSet(texts.tokens, teacher_logits=logits, labels=texts.labels), objective, about
 
-    def measure(self, student, task, cell):
-        row, arrays = super().measure(student, task, cell)
-        validation = task.split("validation")
-        if not self.quick:
-            logits = distill.predict(student, validation.tokens)
-            arrays["validation_correct"] = distill.correct(logits, validation.labels).numpy()
-        return row, arrays
+    def measure_more(self, measured, task, cell):
+        logits, validation = measured["validation"]
+        return {}, dict(validation_correct=distill.correct(logits, validation.labels).numpy())

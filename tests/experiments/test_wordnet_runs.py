@@ -1,19 +1,9 @@
 """The real experiments on a budget of seconds: the same code from teacher to picture, in folders of their own."""
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from softlabels import distill, experiments, tasks
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +34,11 @@ def test_soft_labels(teacher, folder):
     assert results.frame["examples"].sum() == len(cache) == 400
 
 
-@pytest.fixture
-def made_up_soft_labels(tmp_path, monkeypatch):
-    """Soft labels that know the hard labels: what the students of this test learn from, in place of an hour's work."""
-    task = tasks.load("wordnet")
-    everything = task.split("all", show_labels=True)
-    logits = 4 * np.eye(24, dtype=np.float32)[everything.labels]
-    hashes = dict(teacher_sha256="0" * 64, base_sha256="0" * 64, precision="fp32", created_by="a test")
-    about = dict(task=task.name, task_fingerprint=task.fingerprint, tokenizer_sha256=task.tokenizer_sha256)
-    path = tmp_path / "made_up.safetensors"
-    distill.SoftLabelCache(everything.ids, logits, distill.Manifest(classes=task.classes, **about, **hashes)).save(path)
-    monkeypatch.setattr(tasks.home, "soft_labels_file", lambda name: path)
-    return path
-
-
 def test_first_look(made_up_soft_labels, tmp_path, capsys):
     results = experiments.run("first-look", seeds=2, quick=True, progress=False, folder=tmp_path, workers=1)
     frame = pd.read_csv(tmp_path / "first-look.csv")
-    assert len(frame) == 6 and set(frame["arm"]) == {"hard labels", "soft labels", "soft labels, all texts"}
+    soft = {"soft labels", "soft labels, all texts"}
+    assert len(frame) == 8 and set(frame["arm"]) == {"hard labels", "hard labels, smoothed", *soft}
     assert frame.groupby("arm")["texts"].first()["soft labels, all texts"] == 73_391
     assert set(frame["updates"]) == {60}
     assert (frame["accuracy"] == frame["agreement"]).all()  # this teacher is always right
@@ -69,16 +46,17 @@ def test_first_look(made_up_soft_labels, tmp_path, capsys):
         assert results.arrays[f"{arm}/{seed}/correct"].mean() == pytest.approx(row["accuracy"])
     assert (tmp_path / "first-look.png").read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr().out
-    assert said.count(" against ") == 3 and "2 seeds, 200 examples" in said
+    assert said.count(" against ") == 5 and "2 seeds, 200 examples" in said
 
 
 def test_no_arm_sees_what_it_should_not(made_up_soft_labels):
-    from softlabels.experiments.first_look import HARD, SOFT, SOFT_ALL, FirstLook
+    from softlabels.experiments.first_look import HARD, SMOOTHED, SOFT, SOFT_ALL, FirstLook
 
     task = tasks.load("wordnet")
     cache = distill.SoftLabelCache.load(made_up_soft_labels)
-    sets = {arm: FirstLook.learns_from(arm, task, cache, 1.0)[0] for arm in (HARD, SOFT, SOFT_ALL)}
-    assert sets[HARD].teacher_logits is None and sets[SOFT].labels is None and sets[SOFT_ALL].labels is None
+    sets = {arm: FirstLook.learns_from(arm, task, cache, 1.0)[0] for arm in FirstLook.arms}
+    assert sets[HARD].teacher_logits is None and sets[SMOOTHED].teacher_logits is None
+    assert sets[SOFT].labels is None and sets[SOFT_ALL].labels is None
     assert len(sets[HARD]) == len(sets[SOFT]) == 20_000 and len(sets[SOFT_ALL]) == 73_391
 
 
