@@ -40,8 +40,9 @@ def agreement(logits_a: Tensor, logits_b: Tensor) -> float:
 
     Between student and teacher this is top-1 fidelity, which accuracy does not show (Stanton et al. 2021).
     """
-    same = torch.as_tensor(logits_a).argmax(dim=-1) == torch.as_tensor(logits_b).argmax(dim=-1)
-    return same.double().mean().item()
+    chosen_a = torch.as_tensor(logits_a).argmax(dim=-1)
+    chosen_b = torch.as_tensor(logits_b).argmax(dim=-1)
+    return (chosen_a == chosen_b).double().mean().item()
 
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:

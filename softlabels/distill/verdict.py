@@ -68,10 +68,10 @@ def paired_bootstrap(a: np.ndarray, b: np.ndarray, draws: int, rng: np.random.Ge
     the seeds, and keeps all examples.
     """
     difference = a - b
-    per_example, per_seed = difference.mean(axis=0), difference.mean(axis=1)
-    other_examples = [rng.choice(per_example, len(per_example)).mean() for _ in range(draws)]
-    other_seeds = [rng.choice(per_seed, len(per_seed)).mean() for _ in range(draws)]
-    return np.array([other_examples, other_seeds])
+    means = []
+    for values in (difference.mean(axis=0), difference.mean(axis=1)):
+        means.append([rng.choice(values, len(values)).mean() for _ in range(draws)])
+    return np.array(means)
 
 
 def comparable(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
