@@ -17,7 +17,7 @@ from . import palette
 from .bundle import Pictured, stylesheet
 
 BIASES = tuple(tenths / 10 for tenths in range(-20, 81))  # -2 to 8: where something happens
-WIDTH, HEIGHT, LEFT, TOP = 330, 130, 58, 26  # of a panel in the page, and of its margins
+WIDTH, HEIGHT, LEFT, TOP = 300, 120, 52, 26  # of a panel in the page, and of its margins
 
 
 def compute(logits, labels, target: int, bias: float) -> dict:
@@ -48,7 +48,7 @@ def sentence(seen: dict, plain: dict, name: str, bias: float) -> str:
     against += " without a bias" if change else ""
     return (
         f"With {bias:+.1f}, {seen['found']} of {seen['of_target']} {name} glosses are found, and {seen['taken']} "
-        f"others are called {name}. In all {100 * seen['accuracy']:.1f} % are right: {against}."
+        f"others are called {name}. In all {100 * seen['accuracy']:.1f}% are right: {against}."
     )
 
 
@@ -78,6 +78,10 @@ def figure(logits, labels, target: int, name: str, bias: float = 0.0) -> Figure:
     return result
 
 
+def _signed(value: float) -> str:
+    return f"{value:+.0f}" if round(value) else "0"
+
+
 def _panel(title: str, values: list[float], low: float, high: float, place: int, colour: str) -> str:
     """Return one panel as SVG, with a mark at one of the BIASES."""
 
@@ -89,12 +93,13 @@ def _panel(title: str, values: list[float], low: float, high: float, place: int,
 
     path = " ".join(f"{x(i):.1f},{y(value):.1f}" for i, value in enumerate(values) if low <= value <= high)
     marks = "".join(
-        f'<text x="{x(i):.1f}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{BIASES[i]:+.0f}</text>'
+        f'<text x="{x(i):.1f}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{_signed(BIASES[i])}</text>'
         for i in range(0, len(BIASES), 20)
     )
     bounds = "".join(
-        f'<text x="{LEFT - 6}" y="{y(value) + 5:.1f}" text-anchor="end">{value:+.0f}</text>' for value in (low, 0, high)
-    ).replace("+0<", "0<")
+        f'<text x="{LEFT - 6}" y="{y(value) + 5:.1f}" text-anchor="end">{_signed(value)}</text>'
+        for value in sorted({low, 0.0, high})
+    )
     return (
         f'<svg viewBox="0 0 {WIDTH} {TOP + HEIGHT + 24}" width="{WIDTH}" aria-hidden="true">'
         f'<text x="{LEFT}" y="15" style="fill: var(--sl-ink); font-weight: 600">{html.escape(title)}</text>'
@@ -166,7 +171,7 @@ class ClassBias(Pictured, ipywidgets.VBox):
         numbers = (
             (f"{seen['found']} of {seen['of_target']}", f"{name} glosses found"),
             (str(seen["taken"]), f"others called {name}"),
-            (f"{100 * seen['accuracy']:.1f} %", "of all are right"),
+            (f"{100 * seen['accuracy']:.1f}%", "of all are right"),
         )
         cells = "".join(f"<div><b>{value}</b>{html.escape(words)}</div>" for value, words in numbers)
         self.shown.value = (

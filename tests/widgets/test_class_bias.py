@@ -61,7 +61,7 @@ def test_the_sentence_says_what_is_seen():
     words = sentence(seen, seen | dict(right=40), "food", 1.5)
     assert words == (
         "With +1.5, 3 of 5 food glosses are found, and 2 others are called food. "
-        "In all 82.0 % are right: 1 more than without a bias."
+        "In all 82.0% are right: 1 more than without a bias."
     )
     assert sentence(seen, seen, "food", 0.0).endswith("are right: as many as without a bias.")
 
