@@ -23,8 +23,9 @@ def top_k_soft_labels(soft_labels: Tensor, k: int) -> TopK:
 
     soft_labels: float tensor (texts, classes), rows summing to 1. k: from 1 to classes, else ValueError.
     """
-    if not 1 <= k <= soft_labels.shape[-1]:
-        raise ValueError(f"k must be from 1 to {soft_labels.shape[-1]}, the number of classes, not {k}")
+    total = soft_labels.shape[-1]
+    if not 1 <= k <= total:
+        raise ValueError(f"k must be from 1 to {total}, the number of classes, not {k}")
     probs, classes = soft_labels.topk(k, dim=-1)
     tail = (1 - probs.sum(dim=-1)).clamp(min=0)  # rounding can leave it a hair below 0
     return TopK(classes, probs, tail)
