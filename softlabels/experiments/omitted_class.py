@@ -8,12 +8,19 @@ from softlabels.experiments.base import soft_labels_of
 from softlabels.experiments.students import StudentExperiment, all_texts
 
 OMITTED = "food"
+# What the student can know of food are the hints in the soft labels of other texts. A sure teacher's are faint at T = 1.
+ARMS = {
+    "all classes": (False, 1.0),
+    "without food": (True, 1.0),
+    "all classes, T=4": (False, 4.0),
+    "without food, T=4": (True, 4.0),
+}
 
 
 class OmittedClass(StudentExperiment):
     name = "omitted-class"
-    description = "soft labels of all texts, or of all but those about food; the class's bias mended on validation"
-    arms = ("all classes", "without food")
+    description = "soft labels of all texts, or of all but those about food, at T = 1 and 4; the class's bias mended on validation"
+    arms = tuple(ARMS)
     updates = 1_250
     columns = ("accuracy", "food_accuracy", "food_named", "bias", "corrected_accuracy", "corrected_food_accuracy")
 
@@ -21,13 +28,15 @@ class OmittedClass(StudentExperiment):
         return super().settings() | dict(omitted=OMITTED)
 
     def learns_from(self, arm, task, settings):
+        omit, temperature = ARMS[arm]
         texts = all_texts(task)
-        if arm == "without food":
+        if omit:
             named = task.split("all", show_labels=True)  # the labels serve to leave texts out, for nothing else
             food = named.ids[named.labels == task.classes.index(OMITTED)]
             texts = texts.take(~np.isin(texts.ids, food))
         logits = soft_labels_of(task).logits_for(texts.ids)
-        return distill.TransferSet(texts.tokens, teacher_logits=logits), distill.SoftLabelLoss(), dict(omitted=arm)
+        about = dict(omitted=omit, temperature=temperature)
+        return distill.TransferSet(texts.tokens, teacher_logits=logits), distill.SoftLabelLoss(temperature), about
 
     def measure_more(self, measured, task, cell):
         (on_validation, validation), (logits, test) = measured["validation"], measured["test"]

@@ -104,7 +104,8 @@ def test_the_omitted_class_is_nowhere_in_its_transfer_set(made_up_soft_labels, t
     sets = {arm: found[0] for arm, found in arms_of(OmittedClass(quick=True), task).items()}
     food = task.classes.index("food")
     counts = {arm: int((s.teacher_logits.argmax(-1) == food).sum()) for arm, s in sets.items()}  # this teacher is right
-    assert counts == {"all classes": 631 + 1_695, "without food": 0}
+    every = 631 + 1_695
+    assert counts == {"all classes": every, "without food": 0, "all classes, T=4": every, "without food, T=4": 0}
     results = quick("omitted-class", tmp_path)
     assert {"food_accuracy", "bias", "corrected_accuracy"} <= set(results.frame.columns)
     assert results.arrays["without food/0/test_logits"].shape == (200, 24)
