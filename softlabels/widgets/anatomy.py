@@ -225,7 +225,7 @@ class BertDesigner(Pictured, ipywidgets.VBox):
         size, _ = self.against_the_student()
         heads = (
             f"{in_words(sum(seen['parameters'].values()))} parameters",
-            f"{in_words(sum(seen['multiplications'].values()))} multiplications a text",
+            f"{in_words(sum(seen['multiplications'].values()))} multiplications",
         )
         state = "○ Not yet: "
         if self.reached():
@@ -239,8 +239,8 @@ class BertDesigner(Pictured, ipywidgets.VBox):
             "both)."
         )
         self.shown.value = (
-            '<div class="sl"><table class="sl-answer"><colgroup><col class="sl-wide"><col><col class="sl-narrow"><col>'
-            f'<col class="sl-narrow"></colgroup><tr><th></th><th scope="col" colspan="2">{heads[0]}</th>'
+            '<div class="sl"><table class="sl-answer"><colgroup><col style="width: 142px"><col><col class="sl-narrow">'
+            f'<col><col class="sl-narrow"></colgroup><tr><th></th><th scope="col" colspan="2">{heads[0]}</th>'
             f'<th scope="col" colspan="2">{heads[1]}</th></tr>{"".join(lines)}</table>'
             f'<p class="sl-now" role="status" aria-live="polite">{html.escape(self.sentence())}</p>'
             f'<div class="sl-goal{" sl-reached" if self.reached() else ""}"><p><b>Goal.</b> {goal}</p>'

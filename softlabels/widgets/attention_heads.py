@@ -21,18 +21,19 @@ def compute(attentions, layer: int, head: int, reader: int) -> dict:
     """Return what the widget shows of one head.
 
     attentions: (layers, heads, length, length), each row a reader's weights, which sum to 1. layer, head, reader: from
-    0. Returns `weights` (length,) of the reader, `most` (the token that it reads most), and the means over the tokens
-    of the text of what they give to `before` and `after` them, to `itself` and to the `first` token. (The first token
-    has none before it, the last none after it; they are left out of those means.)
+    0. Returns `weights` (length,) of the reader, `most` (the token that it reads most), and the means over the text's
+    own tokens (the first and the last, which mark its ends, are left out) of what they give to the token `before` and
+    `after` them, to `itself` and to the `first` token.
     """
     table = np.asarray(attentions[layer][head], dtype=np.float64)
+    own = np.arange(1, len(table) - 1)
     return {
         "weights": table[reader],
         "most": int(table[reader].argmax()),
-        "before": float(np.diagonal(table, -1).mean()),
-        "after": float(np.diagonal(table, 1).mean()),
-        "itself": float(np.diagonal(table).mean()),
-        "first": float(table[:, 0].mean()),
+        "before": float(table[own, own - 1].mean()),
+        "after": float(table[own, own + 1].mean()),
+        "itself": float(table[own, own].mean()),
+        "first": float(table[own, 0].mean()),
     }
 
 
@@ -64,9 +65,9 @@ class AttentionHeads(Pictured, ipywidgets.VBox):
             attentions = attentions.detach().float().cpu().numpy()
         self.attentions, self.tokens = np.asarray(attentions, dtype=np.float64), [str(token) for token in tokens]
         length = len(self.tokens)
-        if self.attentions.ndim != 4 or self.attentions.shape[2:] != (length, length) or length < 2:
+        if self.attentions.ndim != 4 or self.attentions.shape[2:] != (length, length) or length < 3:
             raise ValueError(
-                f"attentions must be (layers, heads, {length}, {length}) for {length} tokens, at least 2, not "
+                f"attentions must be (layers, heads, {length}, {length}) for {length} tokens, at least 3, not "
                 f"{self.attentions.shape}"
             )
         if not (self.attentions.min() >= 0 and np.allclose(self.attentions.sum(-1), 1, atol=1e-3)):
