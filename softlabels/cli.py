@@ -1,4 +1,4 @@
-"""The command line: softlabels lab · doctor · fetch · build · run."""
+"""The command line: softlabels lab · doctor · fetch · build · run · bench."""
 
 from __future__ import annotations
 
@@ -147,6 +147,40 @@ def run(
         experiments.run(name, quick=quick, fresh=fresh, **chosen)
     except (FetchError, experiments.ConfigurationChanged, *unfit) as error:
         raise _stop(error) from None
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="A look within seconds, not a figure to quote.")] = False,
+) -> None:
+    """Measure how fast this machine distils, beside its own limit in matrix products."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from softlabels import distill
+    from softlabels.experiments import bench as measured
+    from softlabels.tasks.carriers import FetchError
+
+    try:
+        rows = measured.measure(quick=quick)
+    except (FetchError, FileNotFoundError, distill.TeacherMismatch) as error:
+        raise _stop(error) from None
+    table = Table(box=None, pad_edge=False)
+    for column in ("what", "examples/s", "GFLOP/s", "of limit", "of own limit", "threads", "precision"):
+        table.add_column(column, justify="left" if column == "what" else "right", no_wrap=True)
+    for row in rows:
+        rate = f"{row.examples_per_second:,.0f}" if row.examples_per_second else ""
+        own = f"{row.gflops / row.own_limit:.0%}" if row.own_limit else ""
+        threads = str(row.threads or "device")
+        share = f"{row.gflops / row.limit:.0%}"
+        table.add_row(_plain(row.what), rate, f"{row.gflops:,.0f}", share, own, threads, row.precision)
+    Console().print(table)
+    typer.echo(
+        "of limit: of large products, as fast as they are here; of own limit: of products of the model's shapes."
+    )
+    typer.echo(
+        "Soft labels: a 6x384 teacher. Training: a 2x128 student, batch 32. A busy machine shows smaller figures."
+    )
 
 
 if __name__ == "__main__":
