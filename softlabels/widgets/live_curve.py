@@ -234,7 +234,7 @@ class LiveCurve(Pictured, ipywidgets.VBox):
     def picture(self) -> tuple[Figure, str]:
         """Return the curves as they are now, and a description of them."""
         seen = compute(self.losses, self.measures, self.total)
-        alt = f"Training losses (left) and {self.measured.lower()} (right) of {', '.join(self.losses)}, by updates. "
+        alt = f"Curves of {'; '.join(self.losses)}. Left: their training losses. Right: {self.measured.lower()}, in %. "
         return figure(self.losses, self.measures, self.total, self.measured), alt + seen["sentence"]
 
     def __repr__(self) -> str:
