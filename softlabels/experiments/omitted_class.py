@@ -8,7 +8,7 @@ from softlabels.experiments.base import soft_labels_of
 from softlabels.experiments.students import StudentExperiment, all_texts
 
 OMITTED = "food"
-# What the student can know of food are the hints in the soft labels of other texts. A sure teacher's are faint at T = 1.
+# All that the student can know of food are hints in other texts' soft labels; a sure teacher's are faint at T = 1.
 ARMS = {
     "all classes": (False, 1.0),
     "without food": (True, 1.0),
@@ -19,7 +19,7 @@ ARMS = {
 
 class OmittedClass(StudentExperiment):
     name = "omitted-class"
-    description = "soft labels of all texts, or of all but those about food, at T = 1 and 4; the class's bias mended on validation"
+    description = "soft labels of all texts, or of all but food, at T = 1 and 4; the bias of food mended on validation"
     arms = tuple(ARMS)
     updates = 1_250
     columns = ("accuracy", "food_accuracy", "food_named", "bias", "corrected_accuracy", "corrected_food_accuracy")
