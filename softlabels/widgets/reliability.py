@@ -17,7 +17,7 @@ from .bundle import Pictured, stylesheet
 
 BINS = 10
 FEW = 30  # a bin with fewer answers is drawn faint: its share of right answers is mostly luck
-GOAL = 0.02
+GOAL = 0.03  # the shipped teacher's comes down to 0.024 on the validation glosses: the bins' own noise remains
 LOW, HIGH = 0.5, 4.0  # temperatures
 TOO_SURE, TOO_SHY = "#c5733e", "#b93698"
 
@@ -27,7 +27,7 @@ def compute(logits, labels, temperature: float = 1.0, bins: int = BINS) -> dict:
 
     logits: float (examples, classes). labels: int (examples,). Returns `bins` (a dict for each bin that holds an
     answer: `low`, `high`, `count`, `confidence`, `accuracy`), `accuracy` and `confidence` (means over all examples),
-    `error` (the expected calibration error), `reached` (it is below 0.02), and `sentence`.
+    `error` (the expected calibration error), `reached` (it is below 0.03), and `sentence`.
     """
     z = torch.as_tensor(logits).double() / temperature
     confidence, answer = z.softmax(dim=-1).max(dim=-1)
@@ -123,8 +123,8 @@ def page(seen: dict, moved: bool) -> str:
     return (
         f'<div class="sl"><div class="sl-columns"><div>{svg(seen)}</div><div style="flex: 1 1 240px; max-width: 340px">'
         '<p class="sl-legend">Upper part: each <b>bar</b> is the share that is right among answers of about one '
-        "confidence; the <b>mark</b> across it says how sure the teacher was of them. On the dashed line both are "
-        "equal. Pale bars hold fewer than 30 answers. Lower part: how many answers there are.</p>"
+        "confidence, from unsure (left) to sure (right); the <b>mark</b> across it says how sure the teacher "
+        "was of them. On the dashed line both are equal. Pale bars hold fewer than 30 answers. Lower part: how many answers there are.</p>"
         f'<p class="sl-now" role="status" aria-live="polite">{html.escape(seen["sentence"])}</p>'
         f'<div class="sl-goal{" sl-reached" if reached else ""}"><p><b>Goal.</b> Bring the calibration error below '
         f'{100 * GOAL:.0f} points.</p><p class="sl-state">{state}</p></div></div></div></div>'
