@@ -124,7 +124,8 @@ def page(seen: dict, moved: bool) -> str:
         f'<div class="sl"><div class="sl-columns"><div>{svg(seen)}</div><div style="flex: 1 1 240px; max-width: 340px">'
         '<p class="sl-legend">Upper part: each <b>bar</b> is the share that is right among answers of about one '
         "confidence, from unsure (left) to sure (right); the <b>mark</b> across it says how sure the teacher "
-        "was of them. On the dashed line both are equal. Pale bars hold fewer than 30 answers. Lower part: how many answers there are.</p>"
+        "was of them. On the dashed line both are equal. Pale bars hold fewer than 30 answers. "
+        "Lower part: how many answers there are.</p>"
         f'<p class="sl-now" role="status" aria-live="polite">{html.escape(seen["sentence"])}</p>'
         f'<div class="sl-goal{" sl-reached" if reached else ""}"><p><b>Goal.</b> Bring the calibration error below '
         f'{100 * GOAL:.0f} points.</p><p class="sl-state">{state}</p></div></div></div></div>'
