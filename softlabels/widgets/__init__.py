@@ -3,8 +3,8 @@
 from .affinity import AffinityMap
 from .ask import AskBoth, AskTheTeacher
 from .class_bias import ClassBias
-from .live_curve import LiveCurve
 from .heat_map import HeatMap
+from .live_curve import LiveCurve
 from .loss_weights import LossWeights
 from .palette import colour_of, colours, style, use_style
 from .temperature import TemperatureExplorer
@@ -14,8 +14,8 @@ __all__ = [
     "AskBoth",
     "AskTheTeacher",
     "ClassBias",
-    "LiveCurve",
     "HeatMap",
+    "LiveCurve",
     "LossWeights",
     "TemperatureExplorer",
     "colour_of",

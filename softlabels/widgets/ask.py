@@ -142,7 +142,11 @@ def bars_html(text: str, probabilities, classes, own: bool = True) -> str:
 def bars_of_both_html(text: str, teacher, student, classes, own: bool = True) -> str:
     """Return two answers to one text as HTML, with the sentence and the goal."""
     seen = compare(teacher, student, classes)
-    state = "✓ Reached. What has the student not learned?" if seen["parted"] else "○ Not yet: they part with less heat."
+    state = (
+        "✓ Reached. What has the student not learned?"
+        if seen["parted"]
+        else "○ Not yet: they differ, but not both by more than half."
+    )
     if seen["agree"]:
         state = "○ Not yet: they agree."
     table = _table_html(text, _rows_of_both(seen, classes), ("teacher", "student"))

@@ -34,7 +34,7 @@ STYLE = """
 .sl-live figcaption { font-weight: 600; }
 .sl-live .sl-grid { stroke: var(--sl-line); stroke-opacity: 0.6; }
 .sl-key { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 0 0 6px; padding: 0; list-style: none; }
-.sl-key svg { display: inline-block; vertical-align: middle; margin-right: 6px; }
+.sl .sl-key svg { display: inline-block; vertical-align: middle; margin-right: 6px; }
 .sl-live-curve .sl-now { min-height: 2.7em; }
 """
 
@@ -95,10 +95,10 @@ def state_of(seen: dict) -> str:
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round numbers between low and high, at most `most` of them."""
+    """Return round numbers between low and high, at most `most` steps apart."""
     span = max(high - low, 1e-9)
     power = 10.0 ** math.floor(math.log10(span / most))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most - 1)
+    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most)
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
