@@ -153,8 +153,19 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=config.eps)
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, keep_weights: bool) -> tuple[Tensor, Tensor | None]:
-        return encoder_layer(self, x, mask, attention if keep_weights or self.training else quick_attention)
+    def forward(
+        self, x: Tensor, mask: Tensor, keep_weights: bool, first_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the new x and the attention weights (None where they were not kept).
+
+        first_only: only the first token's new state is wanted, (batch, 1, width). It still gathers from every token,
+        so keys and values are all computed; the queries and the feed-forward block of the others are spared.
+        """
+        attend = attention if keep_weights or self.training else quick_attention
+        if not first_only:
+            return encoder_layer(self, x, mask, attend)
+        key, value = (split_heads(linear(x), self.heads) for linear in (self.key, self.value))
+        return encoder_layer(self, x[:, :1], mask, lambda query, _key, _value, *rest: attend(query, key, value, *rest))
 
 
 class SmallBert(nn.Module):
@@ -182,8 +193,9 @@ class SmallBert(nn.Module):
         positions = self.positions.weight[: input_ids.shape[1]]
         x = self.dropout(self.embedding_norm(self.words(input_ids) + positions + self.segments.weight[0]))
         hidden_states, attentions = [x], []
+        first_only = self.head is not None and self.config.pooling == "cls" and not levels  # in the last layer
         for layer in self.layers:
-            x, weights = layer(x, mask, keep_weights=levels)
+            x, weights = layer(x, mask, levels, first_only and layer is self.layers[-1])
             hidden_states.append(x)
             attentions.append(weights)
         logits = self.classify(x, mask) if self.head else None

@@ -130,7 +130,7 @@ def load_teacher(base_dir: Path, adapter_dir: Path) -> Teacher:
 
 
 def teacher_logits(
-    teacher: Teacher, tokens: tuple, batch_size: int = 64, precision: str = "auto", progress: bool = False
+    teacher: Teacher, tokens: tuple, batch_size: int = 32, precision: str = "auto", progress: bool = False
 ) -> Tensor:
     """Return the teacher's logits for ragged texts, float32 (texts, classes), in the order of the texts.
 

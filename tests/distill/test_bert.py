@@ -5,7 +5,7 @@ import pytest
 import torch
 from toys import ragged, tiny_student
 
-from softlabels.distill import SIZES, SmallBertConfig, attention, make_student, pad
+from softlabels.distill import SIZES, SmallBert, SmallBertConfig, attention, make_student, pad
 from softlabels.distill.bert import (
     build_empty,
     encoder_layer,
@@ -135,3 +135,20 @@ def test_the_mean_is_over_real_tokens_only():
     mask = torch.tensor([[True, True, False, False], [True, False, True, True]])
     expected = torch.stack([rows[real].mean(dim=0) for rows, real in zip(x, mask, strict=True)])
     torch.testing.assert_close(mean_pooling(x, mask), expected)
+
+
+def test_the_last_layer_spares_what_cls_pooling_does_not_read():
+    torch.manual_seed(0)
+    config = SmallBertConfig(
+        layers=2, width=16, heads=2, inner=32, vocab_size=50, classes=5, pooling="cls", dropout=0.0
+    )
+    model, ids = SmallBert(config), torch.randint(50, (3, 7))
+    mask = torch.arange(7) < torch.tensor([[7], [4], [1]])
+    for mode in (True, False):
+        model.train(mode)
+        spared, whole = model(ids, mask), model(ids, mask, levels=True).logits
+        assert torch.allclose(spared, whole, atol=1e-6)
+    states = []
+    model.layers[-1].register_forward_hook(lambda layer, given, result: states.append(result[0].shape))
+    model(ids, mask)
+    assert states == [(3, 1, 16)]
