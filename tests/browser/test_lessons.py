@@ -8,7 +8,17 @@ import pytest
 from softlabels.tasks import carriers
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDGETS = {"00": ".sl-ask", "01": ".sl-affinity", "02": ".sl-temperature", "03": ".sl-loss"}
+WIDGETS = {
+    "00": ".sl-ask",
+    "01": ".sl-affinity",
+    "02": ".sl-temperature",
+    "03": ".sl-loss",
+    "04": ".sl-heads",
+    "05": ".sl-reliability",
+    "06": ".sl-ask",
+    "07": ".sl-heat",
+    "08": ".sl-bias",
+}
 
 
 @pytest.mark.parametrize("lesson", sorted((ROOT / "lessons").glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
