@@ -148,8 +148,7 @@ CUT_BY_LENGTH = Exercise(
         ),
         Mistake(
             "one pool for everything",
-            "You sort all rows at once. Little is padded, but every epoch would then have the same batches: the "
-            "shuffle is undone.",
+            "You sort all rows at once. Little is padded, but a text then only ever meets texts of its own length.",
             "How far may a row travel from its place in the order?",
             imitation=lambda order, lengths, batch_size, pool_size: cut_by_length(
                 order, lengths, batch_size, len(order)
