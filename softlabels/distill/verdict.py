@@ -21,7 +21,7 @@ class Verdict:
     margin: float = 0.0
 
     def __str__(self) -> str:
-        interval = f"{self.level:.0%} interval {self.low:+.4f} to {self.high:+.4f}"
+        interval = f"{100 * self.level:.4g}% interval {self.low:+.4f} to {self.high:+.4f}"
         seeds = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
         against = f", wanted more than {self.margin:+.4f}" if self.margin else ""
         return f"{self.word}: {self.difference:+.4f} ({interval}{against}; {seeds}, {self.examples:,} examples)"

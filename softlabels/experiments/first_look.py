@@ -13,6 +13,7 @@ import pandas as pd
 from softlabels import distill, tasks
 from softlabels.distill.metrics import accuracy, agreement, correct, negative_log_likelihood
 from softlabels.experiments.base import Cell, Experiment, Results, soft_labels_of, some
+from softlabels.experiments.students import all_texts
 
 HARD, SMOOTHED, SOFT, SOFT_ALL = "hard labels", "hard labels, smoothed", "soft labels", "soft labels, all texts"
 SMOOTHING = 0.1  # the usual choice (Müller et al. 2019), not tuned
@@ -22,7 +23,7 @@ class FirstLook(Experiment):
     name = "first-look"
     description = "a student from hard labels, plain and smoothed, from soft labels, and from soft labels on all texts"
     arms = (HARD, SMOOTHED, SOFT, SOFT_ALL)
-    seeds = 3
+    seeds = 5
 
     def budget(self) -> distill.Budget:
         # 6 epochs of the 20,000 labelled glosses, 1.6 of all texts: what a learner on two cores will wait for
@@ -72,12 +73,7 @@ class FirstLook(Experiment):
     @staticmethod
     def learns_from(arm: str, task, cache, temperature: float) -> tuple:
         """Return what an arm learns from, and its objective."""
-        if arm == SOFT_ALL:
-            held_out = np.concatenate([task.split(name).ids for name in ("test", "validation")])
-            everything = task.split("all")
-            texts = everything.take(~np.isin(everything.ids, held_out))
-        else:
-            texts = task.split("labelled")
+        texts = all_texts(task) if arm == SOFT_ALL else task.split("labelled")
         if arm == HARD:
             return distill.TransferSet(texts.tokens, labels=texts.labels), distill.HardLabelLoss()
         if arm == SMOOTHED:

@@ -25,7 +25,7 @@ class OmittedClass(StudentExperiment):
     columns = ("accuracy", "food_accuracy", "food_named", "bias", "corrected_accuracy", "corrected_food_accuracy")
 
     def settings(self):
-        return super().settings() | dict(omitted=OMITTED)
+        return super().settings() | dict(omitted=OMITTED, arms=ARMS)
 
     def learns_from(self, arm, task, settings):
         omit, temperature = ARMS[arm]

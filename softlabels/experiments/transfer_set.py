@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 
 from softlabels import distill, tasks
 from softlabels.distill.teacher import weights_sha256
@@ -37,7 +38,8 @@ class FewLabelsTeachers(Experiment):
         task, recipe = tasks.load("wordnet"), dict(RECIPE)
         del recipe["epochs"]
         base = weights_sha256(tasks.base_model())
-        return dict(task=task.name, task_fingerprint=task.fingerprint, base_sha256=base, **recipe, quick=self.quick)
+        about = dict(task=task.name, task_fingerprint=task.fingerprint, base_sha256=base, quick=self.quick)
+        return about | recipe | dict(epochs={str(labels): epochs for labels, epochs in EPOCHS.items()})
 
     def units(self) -> int:
         return (
@@ -67,6 +69,11 @@ class TransferSetExperiment(StudentExperiment):
     description = "teachers of 500, 2,000 and 20,000 labels, and their students on ever more unlabelled text"
     arms = tuple(ARMS)
     updates = 1_250
+
+    def settings(self) -> dict:
+        file = tasks.home.results(FewLabelsTeachers.name)
+        teachers = pd.read_csv(file).groupby("labels")["sha256"].first() if file.is_file() else {}
+        return super().settings() | dict(few_labels_teachers={str(n): sha for n, sha in teachers.items()})
 
     def learns_from(self, arm, task, settings):
         labels, count = ARMS[arm]
