@@ -1,6 +1,6 @@
 // The heat map: measured runs over temperature (across) x soft weight (down), one panel for each number of texts.
 
-const WIDE = 54, HIGH = 42, LEFT = 66, TOP = 70, GAP = 16;
+const WIDE = 58, HIGH = 42, LEFT = 74, TOP = 70, GAP = 16;
 
 export function mean(values) {
   return values.reduce((sum, v) => sum + v, 0) / values.length;
