@@ -9,7 +9,7 @@ from softlabels import distill, tasks
 from softlabels.distill.batching import best_device
 from softlabels.experiments.base import Cell, Experiment, Results, some
 
-GLOSSES, BATCH = 1_000, 64
+GLOSSES, BATCH = 500, 64
 ARMS = {
     "padded to the longest": ("longest", "fp32"),
     "padded per batch": ("batch", "fp32"),
