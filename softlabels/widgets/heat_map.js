@@ -221,7 +221,7 @@ function render({ model: shared, el }) {
       const would = needed.filter((n) => n !== null && n <= height).length;
       goal.show(true, `${name_}, from a floor of ${needs.toFixed(2)} on. At the floor above, ${would} of the ${size} ` +
         "settings would do.");
-    } else goal.show(false, `${name_} needs a floor of ${needs.toFixed(2)}. The lowest so far: ${lowest.toFixed(2)}.`);
+    } else goal.show(false, `${name_}: from a floor of ${needs.toFixed(2)} on. The lowest so far: ${lowest.toFixed(2)}.`);
     drawRun();
   }
 
