@@ -10,7 +10,19 @@ from .augment import augment, augment_texts
 from .batching import best_device, best_precision, length_buckets, pad
 from .bert import Levels, SmallBert, SmallBertConfig, attention
 from .bias import best_bias, with_bias
+from .contrasts import fold_classes, shuffle_dark_knowledge
 from .factors import two_by_two
+from .levels import (
+    attention_loss,
+    copy_embeddings,
+    copy_layers,
+    hidden_state_loss,
+    layer_map,
+    make_projections,
+    matched_levels,
+    relation_loss,
+    teacher_levels,
+)
 from .losses import distillation_loss, kl_divergence, soft_cross_entropy, soft_gradient
 from .metrics import (
     accuracy,
@@ -20,8 +32,9 @@ from .metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
+from .multilevel import LevelStudent, MultiLevelLoss, TeacherLevels
 from .selection import choose_on_validation, optimism_of_the_maximum, standard_error_of_difference
-from .student import SIZES, make_student
+from .student import SIZES, make_student, student_from_teacher
 from .teacher import Teacher, TeacherMismatch, finetune_teacher, load_teacher, teacher_logits
 from .temperature import entropy_bits, soften, temperature_for_entropy
 from .topk import TopK, restore_soft_labels, top_k_soft_labels
@@ -30,13 +43,15 @@ from .transfer import DamagedSoftLabels, Manifest, ManifestMismatch, SoftLabelCa
 from .verdict import Verdict, verdict
 
 __all__ = [
-    "SIZES", "Batch", "Budget", "DamagedSoftLabels", "HardLabelLoss", "Levels", "Manifest", "ManifestMismatch", "Run",
-    "SmallBert", "SmallBertConfig", "SoftLabelCache", "SoftLabelLoss", "Teacher", "TeacherMismatch", "TopK",
-    "TransferSet", "UnknownIds", "Verdict", "accuracy", "agreement", "attention", "augment", "augment_texts",
-    "best_bias", "best_device", "best_precision", "choose_on_validation", "class_affinity", "correct",
-    "distillation_loss", "entropy_bits", "expected_calibration_error", "finetune_teacher", "kl_divergence",
-    "length_buckets", "load_teacher", "make_student", "negative_log_likelihood", "optimism_of_the_maximum", "pad",
-    "predict", "restore_soft_labels", "soft_cross_entropy", "soft_gradient", "soften", "standard_error_of_difference",
-    "teacher_logits", "temperature_for_entropy", "top_k_soft_labels", "train", "training_step", "two_by_two", "verdict",
-    "with_bias",
+    "SIZES", "Batch", "Budget", "DamagedSoftLabels", "HardLabelLoss", "LevelStudent", "Levels", "Manifest",
+    "ManifestMismatch", "MultiLevelLoss", "Run", "SmallBert", "SmallBertConfig", "SoftLabelCache", "SoftLabelLoss",
+    "Teacher", "TeacherLevels", "TeacherMismatch", "TopK", "TransferSet", "UnknownIds", "Verdict", "accuracy",
+    "agreement", "attention", "attention_loss", "augment", "augment_texts", "best_bias", "best_device",
+    "best_precision", "choose_on_validation", "class_affinity", "copy_embeddings", "copy_layers", "correct",
+    "distillation_loss", "entropy_bits", "expected_calibration_error", "finetune_teacher", "fold_classes",
+    "hidden_state_loss", "kl_divergence", "layer_map", "length_buckets", "load_teacher", "make_projections",
+    "make_student", "matched_levels", "negative_log_likelihood", "optimism_of_the_maximum", "pad", "predict",
+    "relation_loss", "restore_soft_labels", "shuffle_dark_knowledge", "soft_cross_entropy", "soft_gradient", "soften",
+    "standard_error_of_difference", "student_from_teacher", "teacher_levels", "teacher_logits",
+    "temperature_for_entropy", "top_k_soft_labels", "train", "training_step", "two_by_two", "verdict", "with_bias",
 ]  # fmt: skip

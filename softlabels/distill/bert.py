@@ -63,6 +63,7 @@ class Levels(NamedTuple):
     logits: Tensor | None  # (batch, classes)
     hidden_states: tuple[Tensor, ...]  # layers + 1 of (batch, length, width); the first is the embeddings
     attentions: tuple[Tensor, ...]  # layers of (batch, heads, length, length); each row sums to 1
+    values: tuple[Tensor, ...] = ()  # layers of (batch, length, width): what each token offers, heads side by side
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -192,15 +193,17 @@ class SmallBert(nn.Module):
         mask = attention_mask.bool()
         positions = self.positions.weight[: input_ids.shape[1]]
         x = self.dropout(self.embedding_norm(self.words(input_ids) + positions + self.segments.weight[0]))
-        hidden_states, attentions = [x], []
+        hidden_states, attentions, values = [x], [], []
         first_only = self.head is not None and self.config.pooling == "cls" and not levels  # in the last layer
         for layer in self.layers:
+            if levels:
+                values.append(layer.value(x))
             x, weights = layer(x, mask, levels, first_only and layer is self.layers[-1])
             hidden_states.append(x)
             attentions.append(weights)
         logits = self.classify(x, mask) if self.head else None
         if levels:
-            return Levels(logits, tuple(hidden_states), tuple(attentions))
+            return Levels(logits, tuple(hidden_states), tuple(attentions), tuple(values))
         return x if logits is None else logits
 
     def classify(self, x: Tensor, mask: Tensor) -> Tensor:

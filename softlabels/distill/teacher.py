@@ -162,6 +162,7 @@ def finetune_teacher(
     batch_size: int = 32,
     pooling: str = "mean",
     dropout: float = 0.1,
+    label_smoothing: float = 0.0,
     seed: int = 0,
     precision: str = "auto",
     validation: tuple | None = None,
@@ -171,8 +172,9 @@ def finetune_teacher(
 
     base_dir: a BERT in the hub's layout. tokens: (values, offsets). labels: int (texts,). classes: their names.
     precision: of the frozen base; the adapter is always trained in fp32. validation: (tokens, labels), measured after
-    each epoch into teacher.config["history"]. progress: as for train. Training is train, with HardLabelLoss: the loop
-    that students use. Returns the teacher as it would be loaded again: its adapter rounded to float16.
+    each epoch into teacher.config["history"]. progress: as for train. Training is train, with HardLabelLoss (smoothed,
+    if asked): the loop that students use. Returns the teacher as it would be loaded again: its adapter rounded to
+    float16.
     """
     labels, device = np.asarray(labels), best_device()
     shape = SmallBertConfig.from_folder(base_dir, classes=len(classes), pooling=pooling, dropout=dropout)
@@ -189,7 +191,7 @@ def finetune_teacher(
         run: Run = train(
             trainee,
             data,
-            HardLabelLoss(),
+            HardLabelLoss(label_smoothing),
             budget,
             seed=seed,
             validation=validation,

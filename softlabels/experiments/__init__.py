@@ -9,19 +9,23 @@ from pathlib import Path
 
 from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
+from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
+from softlabels.experiments.multi_level import MultiLevel
 from softlabels.experiments.omitted_class import OmittedClass
+from softlabels.experiments.smoothed_teachers import SmoothedTeachers
 from softlabels.experiments.soft_label_cost import SoftLabelCost
 from softlabels.experiments.teacher import SoftLabels, TeacherRun
 from softlabels.experiments.temperature_weights import TemperatureWeights
 from softlabels.experiments.top_k import TopKExperiment
 from softlabels.experiments.transfer_set import FewLabelsTeachers, TransferSetExperiment
+from softlabels.experiments.two_classes import TwoClasses
 
 __all__ = ["ConfigurationChanged", "Experiment", "Results", "describe", "names", "run"]
 
 ALL = (
     TeacherRun, SoftLabels, FirstLook, SoftLabelCost, TopKExperiment, TemperatureWeights, FewLabelsTeachers,
-    TransferSetExperiment, Augmentation, OmittedClass,
+    TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, Failures, SmoothedTeachers, TwoClasses,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 

@@ -49,15 +49,23 @@ class StudentExperiment(Experiment):
         self, cell: Cell, settings: dict, tell: Callable[[int], None]
     ) -> tuple[list[dict], dict[str, np.ndarray]]:
         task = tasks.load(settings["task"])
-        transfer_set, objective, about = self.learns_from(cell.arm, task, settings)
-        student = distill.make_student(settings["student"], len(task.classes), cell.seed)
-        budget = distill.Budget(**settings["budget"])
-        run = distill.train(student, transfer_set, objective, budget, seed=cell.seed, progress=tell)
-        about |= dict(texts=len(transfer_set), updates=budget.updates, seconds=round(run.seconds, 1))
+        student, about = self.fit(cell, task, settings, tell)
         measured = self.predict(student, task)
         row, arrays = self.measure(measured, task)
         more, more_arrays = self.measure_more(measured, task, cell)
         return [about | row | more], arrays | more_arrays
+
+    def fit(self, cell: Cell, task, settings: dict, tell: Callable[[int], None]) -> tuple:
+        """Train one student, and return it with the columns that say how."""
+        transfer_set, objective, about = self.learns_from(cell.arm, task, settings)
+        student = distill.make_student(settings["student"], len(task.classes), cell.seed)
+        return student, about | self.train(student, transfer_set, objective, cell, settings, tell)
+
+    def train(self, student, transfer_set, objective, cell: Cell, settings: dict, tell: Callable[[int], None]) -> dict:
+        """Train a student in place, on the experiment's budget, and return the columns that every run has."""
+        budget = distill.Budget(**settings["budget"])
+        run = distill.train(student, transfer_set, objective, budget, seed=cell.seed, progress=tell)
+        return dict(texts=len(transfer_set), updates=budget.updates, seconds=round(run.seconds, 1))
 
     def predict(self, student, task) -> dict[str, tuple]:
         """Return a trained student's logits, and the examples that they are of, by split."""
