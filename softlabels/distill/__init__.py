@@ -25,9 +25,11 @@ from .levels import (
 )
 from .losses import distillation_loss, kl_divergence, soft_cross_entropy, soft_gradient
 from .metrics import (
+    CASES,
     accuracy,
     agreement,
     class_affinity,
+    compare_answers,
     correct,
     expected_calibration_error,
     negative_log_likelihood,
@@ -43,15 +45,16 @@ from .transfer import DamagedSoftLabels, Manifest, ManifestMismatch, SoftLabelCa
 from .verdict import Verdict, verdict
 
 __all__ = [
-    "SIZES", "Batch", "Budget", "DamagedSoftLabels", "HardLabelLoss", "LevelStudent", "Levels", "Manifest",
+    "CASES", "SIZES", "Batch", "Budget", "DamagedSoftLabels", "HardLabelLoss", "LevelStudent", "Levels", "Manifest",
     "ManifestMismatch", "MultiLevelLoss", "Run", "SmallBert", "SmallBertConfig", "SoftLabelCache", "SoftLabelLoss",
     "Teacher", "TeacherLevels", "TeacherMismatch", "TopK", "TransferSet", "UnknownIds", "Verdict", "accuracy",
     "agreement", "attention", "attention_loss", "augment", "augment_texts", "best_bias", "best_device",
-    "best_precision", "choose_on_validation", "class_affinity", "copy_embeddings", "copy_layers", "correct",
-    "distillation_loss", "entropy_bits", "expected_calibration_error", "finetune_teacher", "fold_classes",
-    "hidden_state_loss", "kl_divergence", "layer_map", "length_buckets", "load_teacher", "make_projections",
-    "make_student", "matched_levels", "negative_log_likelihood", "optimism_of_the_maximum", "pad", "predict",
-    "relation_loss", "restore_soft_labels", "shuffle_dark_knowledge", "soft_cross_entropy", "soft_gradient", "soften",
-    "standard_error_of_difference", "student_from_teacher", "teacher_levels", "teacher_logits",
-    "temperature_for_entropy", "top_k_soft_labels", "train", "training_step", "two_by_two", "verdict", "with_bias",
+    "best_precision", "choose_on_validation", "class_affinity", "compare_answers", "copy_embeddings", "copy_layers",
+    "correct", "distillation_loss", "entropy_bits", "expected_calibration_error", "finetune_teacher",
+    "fold_classes", "hidden_state_loss", "kl_divergence", "layer_map", "length_buckets", "load_teacher",
+    "make_projections", "make_student", "matched_levels", "negative_log_likelihood", "optimism_of_the_maximum",
+    "pad", "predict", "relation_loss", "restore_soft_labels", "shuffle_dark_knowledge", "soft_cross_entropy",
+    "soft_gradient", "soften", "standard_error_of_difference", "student_from_teacher", "teacher_levels",
+    "teacher_logits", "temperature_for_entropy", "top_k_soft_labels", "train", "training_step", "two_by_two",
+    "verdict", "with_bias",
 ]  # fmt: skip

@@ -8,6 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+CASES = (
+    "both right",
+    "only the teacher right",
+    "only the student right",
+    "both wrong, the same answer",
+    "both wrong, different answers",
+)
+
 
 def class_affinity(soft_labels: Tensor, labels: Tensor) -> Tensor:
     """Return the mean soft label of each class: a picture of the teacher's dark knowledge.
@@ -45,6 +53,22 @@ def agreement(logits_a: Tensor, logits_b: Tensor) -> float:
     return (chosen_a == chosen_b).double().mean().item()
 
 
+def compare_answers(teacher_logits: Tensor, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Tell for each example who is right, and whether two wrong answers are the same one.
+
+    teacher_logits, student_logits: (examples, classes). labels: (examples,). Returns an int64 tensor (examples,), each
+    number a place in CASES: 0 both are right, 1 only the teacher, 2 only the student, 3 both are wrong and say the
+    same, 4 both are wrong and say different things. Cases 0 and 3 together are the agreement.
+    """
+    teacher, student = torch.as_tensor(teacher_logits).argmax(dim=-1), torch.as_tensor(student_logits).argmax(dim=-1)
+    labels = torch.as_tensor(labels)
+    case = torch.where(teacher == student, 3, 4)
+    case[teacher == labels] = 1
+    case[student == labels] = 2
+    case[(teacher == labels) & (student == labels)] = 0
+    return case
+
+
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
     """Return the mean of -log p(label), in nats, at T = 1. logits (examples, classes), labels (examples,)."""
     return F.cross_entropy(torch.as_tensor(logits).double(), torch.as_tensor(labels).long()).item()
@@ -56,8 +80,8 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -
 
     logits (examples, classes), labels (examples,). 0 is perfectly calibrated.
     """
-    confidence = torch.as_tensor(logits).double().softmax(dim=-1).amax(dim=-1)
-    gap = correct(logits, labels).double() - confidence
-    which = (confidence * bins).long().clamp(max=bins - 1)
-    # Inside a bin all weights are equal, so its weighted gap is the plain sum of gaps over the number of examples.
-    return torch.zeros(bins, dtype=torch.double).index_add(0, which, gap).abs().sum().item() / len(gap)
+    confidence, answer = torch.as_tensor(logits).double().softmax(dim=-1).max(dim=-1)
+    gap = (answer == torch.as_tensor(labels)).double() - confidence
+    which = (confidence * bins).long().clamp(max=bins - 1)  # a confidence of 1 belongs to the last bin
+    # A bin's share of the examples times the mean gap in it: the sum of its gaps over the number of examples.
+    return torch.bincount(which, weights=gap).abs().sum().item() / len(gap)

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softlabels.distill import (
+    CASES,
     accuracy,
     agreement,
     class_affinity,
+    compare_answers,
     expected_calibration_error,
     negative_log_likelihood,
 )
@@ -58,3 +60,39 @@ def test_calibration_error_of_labels_drawn_from_the_probabilities_is_small_and_o
     assert expected_calibration_error(logits, labels) < 0.02
     assert expected_calibration_error(logits * 4, labels) > 0.1
     assert expected_calibration_error(torch.tensor([[1000.0, 0.0]]), torch.tensor([0])) == 0  # confidence of exactly 1
+
+
+def test_the_five_cases_by_hand():
+    answers = [(0, 0, 0), (1, 0, 1), (2, 1, 1), (2, 2, 0), (0, 1, 2)]  # teacher, student, label
+    teacher, student, labels = (torch.tensor(column) for column in zip(*answers, strict=True))
+    logits = [torch.eye(3)[column] for column in (teacher, student)]
+    assert compare_answers(*logits, labels).tolist() == [0, 1, 2, 3, 4]
+    assert compare_answers(*(x.numpy() for x in logits), labels.numpy()).tolist() == [0, 1, 2, 3, 4]
+    assert CASES[3] == "both wrong, the same answer" and len(CASES) == 5
+
+
+@given(st.integers(0, 999), st.integers(2, 6))
+def test_the_cases_add_up_to_accuracy_and_agreement(seed, classes):
+    generator = torch.Generator().manual_seed(seed)
+    teacher, student = torch.randn(2, 50, classes, generator=generator)
+    labels = torch.randint(classes, (50,), generator=generator)
+    share = torch.bincount(compare_answers(teacher, student, labels), minlength=5).double() / 50
+    assert (share[0] + share[1]).item() == pytest.approx(accuracy(teacher, labels))
+    assert (share[0] + share[2]).item() == pytest.approx(accuracy(student, labels))
+    assert (share[0] + share[3]).item() == pytest.approx(agreement(teacher, student))
+    assert classes > 2 or share[4] == 0
+
+
+@given(st.integers(0, 999), st.integers(1, 20))
+def test_calibration_error_is_what_its_definition_says(seed, bins):
+    generator = torch.Generator().manual_seed(seed)
+    logits, labels = 3 * torch.randn(60, 5, generator=generator), torch.randint(5, (60,), generator=generator)
+    sure, answer = logits.double().softmax(dim=-1).max(dim=-1)
+    total = 0.0
+    for b in range(bins):
+        inside = (sure >= b / bins) & (sure < (b + 1) / bins)
+        if inside.any():
+            gap = (answer[inside] == labels[inside]).double().mean() - sure[inside].mean()
+            total += inside.double().mean().item() * abs(gap.item())
+    assert expected_calibration_error(logits, labels, bins) == pytest.approx(total, abs=1e-9)
+    assert expected_calibration_error(logits.numpy(), labels.numpy(), bins) == pytest.approx(total, abs=1e-9)
