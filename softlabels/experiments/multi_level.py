@@ -14,8 +14,8 @@ from softlabels.experiments.students import STUDENT, StudentExperiment, labelled
 
 TEXTS, QUICK_TEXTS = 5_000, 32
 LEVELS = ("hidden", "attention", "relation")
-# Of 0.1, 1 and 10, the best by validation accuracy for each level alone: one run of the small student each, 750 updates on
-# 2,000 texts, with seed 5, which is none of the five. More weight cost accuracy throughout.
+# Of 0.1, 1 and 10, the best by validation accuracy for each level alone: one run of the small student each, 750 updates
+# on 2,000 texts, with seed 5, which is none of the five. More weight cost accuracy throughout.
 WEIGHTS = dict(hidden=0.1, attention=0.1, relation=0.1)
 
 
