@@ -11,7 +11,7 @@ from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
 from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
-from softlabels.experiments.multi_level import MultiLevel
+from softlabels.experiments.multi_level import MultiLevel, MultiLevelLong
 from softlabels.experiments.omitted_class import OmittedClass
 from softlabels.experiments.smoothed_teachers import SmoothedTeachers
 from softlabels.experiments.soft_label_cost import SoftLabelCost
@@ -25,7 +25,8 @@ __all__ = ["ConfigurationChanged", "Experiment", "Results", "describe", "names",
 
 ALL = (
     TeacherRun, SoftLabels, FirstLook, SoftLabelCost, TopKExperiment, TemperatureWeights, FewLabelsTeachers,
-    TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, Failures, SmoothedTeachers, TwoClasses,
+    TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, MultiLevelLong, Failures, SmoothedTeachers,
+    TwoClasses,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 

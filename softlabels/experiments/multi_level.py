@@ -79,6 +79,15 @@ class MultiLevel(StudentExperiment):
         return dict(ece=expected_calibration_error(logits, test.labels)), {}
 
 
+class MultiLevelLong(MultiLevel):
+    """Would the levels have helped the small student, had it had more time? Six times the updates, three of the arms."""
+
+    name = "multi-level-long"
+    description = "the small student's levels again, with six times the updates"
+    arms = ("logits", "+ relations", "+ all levels")
+    updates = 3_000
+
+
 def make_student(arm: Arm, teacher: distill.SmallBert, classes: int, seed: int) -> distill.SmallBert:
     """Return the student of an arm, before training."""
     if not arm.wide:
