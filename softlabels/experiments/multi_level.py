@@ -80,7 +80,7 @@ class MultiLevel(StudentExperiment):
 
 
 class MultiLevelLong(MultiLevel):
-    """Would the levels have helped the small student, had it had more time? Six times the updates, three of the arms."""
+    """Would the levels have helped the small student, had it had more time? Three arms, six times the updates."""
 
     name = "multi-level-long"
     description = "the small student's levels again, with six times the updates"
