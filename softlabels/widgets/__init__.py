@@ -3,6 +3,7 @@
 from .affinity import AffinityMap
 from .ask import AskBoth, AskTheTeacher
 from .class_bias import ClassBias
+from .disagreements import Disagreements
 from .heat_map import HeatMap
 from .live_curve import LiveCurve
 from .loss_weights import LossWeights
@@ -14,6 +15,7 @@ __all__ = [
     "AskBoth",
     "AskTheTeacher",
     "ClassBias",
+    "Disagreements",
     "HeatMap",
     "LiveCurve",
     "LossWeights",

@@ -103,15 +103,16 @@ def _rows_of_both(seen: dict, classes) -> list[tuple[str, float, float, str]]:
 def figure(text: str, probabilities, classes) -> Figure:
     """Draw one answer: the soft label on the left, the hard label on the right. Returns a matplotlib figure."""
     titles = f"soft label: {compute(probabilities, classes)['entropy_bits']:.2f} bits", "hard label: 0 bits"
-    return _draw(text, _rows(probabilities, classes), titles)
+    return draw_bars(text, _rows(probabilities, classes), titles)
 
 
 def figure_of_both(text: str, teacher, student, classes) -> Figure:
     """Draw two answers to one text: the teacher's on the left, the student's on the right."""
-    return _draw(text, _rows_of_both(compare(teacher, student, classes), classes), ("teacher", "student"))
+    return draw_bars(text, _rows_of_both(compare(teacher, student, classes), classes), ("teacher", "student"))
 
 
-def _draw(text: str, rows: list[tuple[str, float, float, str]], titles: tuple[str, str]) -> Figure:
+def draw_bars(text: str, rows: list[tuple[str, float, float, str]], titles: tuple[str, str]) -> Figure:
+    """Draw two columns of bars side by side under the text: a row is (name, left, right, colour), shares of 1."""
     names, soft, hard, shades = zip(*rows, strict=True)
     with palette.style():
         result = palette.blank_figure(7.2, 1.3 + 0.24 * len(rows))
@@ -135,7 +136,7 @@ def bars_html(text: str, probabilities, classes, own: bool = True) -> str:
     seen = compute(probabilities, classes)
     titles = f"soft label: {seen['entropy_bits']:.2f} bits", "hard label: 0 bits"
     state = "✓ Reached. Which of your words pull which way?" if seen["torn"] else "○ Not yet: one class is well ahead."
-    table = _table_html(text, _rows(probabilities, classes), titles)
+    table = table_html(text, _rows(probabilities, classes), titles)
     return table + _words_html(seen["sentence"], GOAL, seen["torn"], state, own)
 
 
@@ -149,11 +150,12 @@ def bars_of_both_html(text: str, teacher, student, classes, own: bool = True) ->
     )
     if seen["agree"]:
         state = "○ Not yet: they agree."
-    table = _table_html(text, _rows_of_both(seen, classes), ("teacher", "student"))
+    table = table_html(text, _rows_of_both(seen, classes), ("teacher", "student"))
     return table + _words_html(seen["sentence"], PARTED_GOAL, seen["parted"], state, own)
 
 
-def _table_html(text: str, rows: list[tuple[str, float, float, str]], titles: tuple[str, str]) -> str:
+def table_html(text: str, rows: list[tuple[str, float, float, str]], titles: tuple[str, str]) -> str:
+    """Return what draw_bars draws as an HTML table."""
     lines = []
     for name, left, right, colour in rows:
         cells = []
