@@ -183,7 +183,8 @@ def close(yours: Any, expected: Any, tolerance: tuple[float, float] | None = Non
 
     The coarsest float type among the two answers and ``inputs`` decides (relative, absolute): float64 1e-5, 1e-6;
     float32 and plain Python numbers 1e-4, 1e-5; float16 1e-2, 2e-3; bfloat16 3e-2, 1e-2. A one-element array passes
-    for a scalar. NaN agrees with NaN and an infinity with itself.
+    for a scalar. NaN agrees with NaN and an infinity with itself. Two modules agree when their parameters have the same
+    shapes, in the same order.
     """
     if isinstance(expected, tuple) or (isinstance(expected, list) and to_array(expected) is None):  # rows of any length
         return (
@@ -197,6 +198,8 @@ def close(yours: Any, expected: Any, tolerance: tuple[float, float] | None = Non
             and yours.keys() == expected.keys()
             and all(close(yours[k], expected[k], tolerance, inputs) for k in expected)
         )
+    if hasattr(expected, "parameters"):  # a module: its weights are drawn at random, so their shapes are compared
+        return hasattr(yours, "parameters") and _shapes(yours) == _shapes(expected)
     a, b = to_array(yours), to_array(expected)
     if b is None:
         return a is None and type(yours) is type(expected) and bool(np.all(yours == expected))
@@ -204,6 +207,10 @@ def close(yours: Any, expected: Any, tolerance: tuple[float, float] | None = Non
         return False
     relative, absolute = tolerance or _tolerance(yours, expected, *inputs)
     return bool(np.allclose(a.reshape(b.shape), b, rtol=relative, atol=absolute, equal_nan=True))
+
+
+def _shapes(module: Any) -> list[tuple[int, ...]]:
+    return [tuple(parameter.shape) for parameter in module.parameters()]
 
 
 def same(yours: Result, expected: Result, probe: Probe, tolerance: tuple[float, float] | None = None) -> bool:
