@@ -5,6 +5,7 @@ from .ask import AskBoth, AskTheTeacher
 from .class_bias import ClassBias
 from .disagreements import Disagreements
 from .heat_map import HeatMap
+from .level_match import LevelMatch
 from .live_curve import LiveCurve
 from .loss_weights import LossWeights
 from .palette import colour_of, colours, style, use_style
@@ -17,6 +18,7 @@ __all__ = [
     "ClassBias",
     "Disagreements",
     "HeatMap",
+    "LevelMatch",
     "LiveCurve",
     "LossWeights",
     "TemperatureExplorer",
