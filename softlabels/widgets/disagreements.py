@@ -173,39 +173,48 @@ class Disagreements(Pictured, ipywidgets.VBox):
         if not (self.found["case"] > 0).any():
             raise ValueError("teacher and student are right about every text: there is nothing to browse")
         self.rows, self.place = np.zeros(0, dtype=np.int64), 0
-        layout, wide = ipywidgets.Layout, {"description_width": "initial"}
+        layout = ipywidgets.Layout
         names = sorted(self.classes)
-        options = [(ANY, None), *((name, self.classes.index(name)) for name in names)]
-        self.who = ipywidgets.Dropdown(options=CHOICES, description="who is right", style=wide)
-        self.label = ipywidgets.Dropdown(options=options, description="the label", style=wide)
-        self.says = ipywidgets.Dropdown(options=options, description="the student says", style=wide)
-        for control in (self.who, self.label, self.says):
-            control.layout = layout(width="auto", flex="1 1 200px", margin="2px 12px 2px 2px")
+        options = [(ANY, -1), *((name, self.classes.index(name)) for name in names)]
+        # Sliders, not lists that drop down: JupyterLab would take the arrow keys from those.
+        self.who = self._slider(CHOICES, "who is right")
+        self.label = self._slider(options, "the label")
+        self.says = self._slider(options, "the student says")
         self.sure = ipywidgets.IntRangeSlider(
-            value=(0, 100), min=0, max=100, step=5, description="how sure the student is, in %", style=wide,
-            continuous_update=False, layout=layout(width="96%"),
+            value=(0, 100), min=0, max=100, step=5, description="sure, in %", style={"description_width": "120px"},
+            layout=ipywidgets.Layout(width="480px"),
         )  # fmt: skip
         self.back = ipywidgets.Button(description="◀ previous", layout=layout(width="110px"))
         self.forth = ipywidgets.Button(description="next ▶", layout=layout(width="110px"))
         self.shown = ipywidgets.HTML()
         look = ipywidgets.HTML(
-            f'<style>{stylesheet()}</style><div class="sl"><p class="sl-look">Filter by mouse or keyboard, and leaf '
+            f'<style>{stylesheet()}</style><div class="sl"><p class="sl-look">Filter by mouse or arrow keys, and leaf '
             "through what is left, surest first. <b>Look for</b> mistakes that only the student makes, and mistakes "
             "that it has taken over.</p></div>"
         )
-        filters = ipywidgets.HBox([self.who, self.label, self.says], layout=layout(flex_flow="row wrap"))
-        leaf = ipywidgets.HBox([self.back, self.forth])
-        super().__init__([look, filters, self.sure, leaf, self.shown], layout=layout(max_width="760px"))
+        leaf = ipywidgets.HBox([self.back, self.forth], layout=layout(margin="4px 0 0 120px"))
+        controls = [self.who, self.label, self.says, self.sure]
+        super().__init__([look, *controls, leaf, self.shown], layout=layout(max_width="760px"))
         self.add_class("sl-part")
-        for control in (self.who, self.label, self.says, self.sure):
+        for control in controls:
             control.observe(lambda _: self._filter(), "value")
         self.back.on_click(lambda _: self._leaf(-1))
         self.forth.on_click(lambda _: self._leaf(1))
         self._filter()
 
+    @staticmethod
+    def _slider(options, description: str) -> ipywidgets.SelectionSlider:
+        style, layout = {"description_width": "120px"}, ipywidgets.Layout(width="560px", max_width="98%")
+        return ipywidgets.SelectionSlider(options=options, description=description, style=style, layout=layout)
+
+    def _chosen(self) -> tuple[str, int | None, int | None]:
+        """Return who is right, the label and the student's answer as the filter wants them: None for any class."""
+        label, says = (None if control.value < 0 else control.value for control in (self.label, self.says))
+        return self.who.value, label, says
+
     def _filter(self) -> None:
         low, high = (percent / 100 for percent in self.sure.value)
-        self.rows = select(self.found, self.who.value, self.label.value, self.says.value, (low, high))
+        self.rows = select(self.found, *self._chosen(), (low, high))
         self.place = 0
         self._show()
 
@@ -221,8 +230,7 @@ class Disagreements(Pictured, ipywidgets.VBox):
             bars += '<p class="sl-legend">✓ marks the label, the class that the dictionary gives.</p>'
         words = html.escape(sentence(self.found, self.rows, self.place, self.classes))
         counts = html.escape(tally(self.found, self.rows, self.classes))
-        state = self.who.value, self.label.value, self.says.value
-        reached, told = goal_state(self.found, *state, self.classes)
+        reached, told = goal_state(self.found, *self._chosen(), self.classes)
         self.shown.value = (
             f'<div class="sl"><p class="sl-now" role="status" aria-live="polite" style="min-height: 2.7em">{words}</p>'
             f'{bars}<p class="sl-tally"><b>Among these {len(self.rows)}.</b> {counts}</p>'
