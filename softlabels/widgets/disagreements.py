@@ -95,7 +95,7 @@ def sentence(found: dict, rows: np.ndarray, place: int, classes) -> str:
     teacher, student, label = int(p.argmax()), int(q.argmax()), int(found["labels"][row])
     told = f"the teacher says {classes[teacher]} ({100 * p[teacher]:.0f} %), the student {classes[student]} "
     told += f"({100 * q[student]:.0f} %)"
-    return f"Gloss {place + 1} of {len(rows)}. The label is {classes[label]}; {told}: {CASES[found['case'][row]]}."
+    return f"Gloss {place + 1} of {len(rows):,}. The label is {classes[label]}; {told}: {CASES[found['case'][row]]}."
 
 
 def tally(found: dict, rows: np.ndarray, classes, most: int = 4) -> str:
@@ -181,8 +181,8 @@ class Disagreements(Pictured, ipywidgets.VBox):
         self.label = self._slider(options, "the label")
         self.says = self._slider(options, "the student says")
         self.sure = ipywidgets.IntRangeSlider(
-            value=(0, 100), min=0, max=100, step=5, description="sure, in %", style={"description_width": "120px"},
-            layout=ipywidgets.Layout(width="480px"),
+            value=(0, 100), min=0, max=100, step=5, description="how sure it is", readout=False,
+            style={"description_width": "120px"}, layout=layout(width="430px", max_width="60%"),
         )  # fmt: skip
         self.back = ipywidgets.Button(description="◀ previous", layout=layout(width="110px"))
         self.forth = ipywidgets.Button(description="next ▶", layout=layout(width="110px"))
@@ -194,7 +194,9 @@ class Disagreements(Pictured, ipywidgets.VBox):
         )
         leaf = ipywidgets.HBox([self.back, self.forth], layout=layout(margin="4px 0 0 120px"))
         controls = [self.who, self.label, self.says, self.sure]
-        super().__init__([look, *controls, leaf, self.shown], layout=layout(max_width="760px"))
+        self.named = [ipywidgets.Label() for _ in controls]  # what each is set to: a slider's own read-out is narrow
+        lines = [ipywidgets.HBox(pair) for pair in zip(controls, self.named, strict=True)]
+        super().__init__([look, *lines, leaf, self.shown], layout=layout(max_width="760px"))
         self.add_class("sl-part")
         for control in controls:
             control.observe(lambda _: self._filter(), "value")
@@ -204,8 +206,10 @@ class Disagreements(Pictured, ipywidgets.VBox):
 
     @staticmethod
     def _slider(options, description: str) -> ipywidgets.SelectionSlider:
-        style, layout = {"description_width": "120px"}, ipywidgets.Layout(width="560px", max_width="98%")
-        return ipywidgets.SelectionSlider(options=options, description=description, style=style, layout=layout)
+        style, layout = {"description_width": "120px"}, ipywidgets.Layout(width="430px", max_width="60%")
+        return ipywidgets.SelectionSlider(
+            options=options, description=description, readout=False, style=style, layout=layout
+        )
 
     def _chosen(self) -> tuple[str, int | None, int | None]:
         """Return who is right, the label and the student's answer as the filter wants them: None for any class."""
@@ -223,6 +227,10 @@ class Disagreements(Pictured, ipywidgets.VBox):
         self._show()
 
     def _show(self) -> None:
+        low, high = self.sure.value
+        told = [self.who.label, self.label.label, self.says.label, f"{low} to {high} %"]
+        for line, words in zip(self.named, told, strict=True):
+            line.value = words
         bars = ""
         if len(self.rows):
             row = self.rows[self.place]
@@ -233,7 +241,7 @@ class Disagreements(Pictured, ipywidgets.VBox):
         reached, told = goal_state(self.found, *self._chosen(), self.classes)
         self.shown.value = (
             f'<div class="sl"><p class="sl-now" role="status" aria-live="polite" style="min-height: 2.7em">{words}</p>'
-            f'{bars}<p class="sl-tally"><b>Among these {len(self.rows)}.</b> {counts}</p>'
+            f'{bars}<p class="sl-tally"><b>Among these {len(self.rows):,}.</b> {counts}</p>'
             f'<div class="sl-goal{" sl-reached" if reached else ""}"><p><b>Goal.</b> {GOAL}</p>'
             f'<p class="sl-state">{html.escape(told)}</p></div></div>'
         )
