@@ -74,6 +74,9 @@ def hidden_state_loss(
 def attention_loss(student_weights: Tensor, teacher_weights: Tensor, mask: Tensor) -> Tensor:
     """Return KL(teacher || student) between what a text's tokens attend to (MiniLM, Wang et al. 2020, section 3.1).
 
+    MiniLM compares the last layers alone, head by head, in models with as many heads; which layers meet is up to the
+    caller here. (TinyBERT's attention loss is another one: squared differences of the scores, Jiao et al. 2020, 3.1.)
+
     student_weights, teacher_weights: (batch, heads, length, length), rows summing to 1, with nothing at padding. mask:
     bool (batch, length), False at padding. The two may differ in heads: both are averaged, neighbour with neighbour,
     into as many groups as divide both counts, so that 2 heads face 12 as 2 groups of 6. Returns a scalar, in nats: the
@@ -90,10 +93,12 @@ def relation_loss(student_values: Tensor, teacher_values: Tensor, mask: Tensor, 
     """Return KL(teacher || student) between how a text's values relate (MiniLM, Wang et al. 2020, section 3.2).
 
     A value relation is what attention would be if every token's value were its query and its key too: softmax(V V^T /
-    sqrt(size)). It is (length, length) whatever the width, so that no projection is needed. student_values: (batch,
-    length, student's width). teacher_values: (batch, length, teacher's width). mask: bool (batch, length), False at
-    padding. heads: relation heads, into which both widths are cut (MiniLMv2, Wang et al. 2021); the two
-    models may have other numbers of attention heads. Returns a scalar, in nats: the mean over real tokens and heads.
+    sqrt(size)). It is (length, length) whatever the width, so that no projection is needed.
+
+    student_values: (batch, length, student's width). teacher_values: (batch, length, teacher's width). mask: bool
+    (batch, length), False at padding. heads: relation heads, into which both widths are cut (MiniLMv2, Wang et al.
+    2021); the two models may have other numbers of attention heads. Returns a scalar, in nats: the mean over real
+    tokens and heads. No gradient reaches the teacher.
     """
     student, teacher = split_heads(student_values, heads), split_heads(teacher_values, heads)
     student_relations = attention(student, student, student, mask)[1]
