@@ -1,4 +1,4 @@
-"""The command line: softlabels lab · doctor · fetch · build · run · bench."""
+"""The command line: softlabels lab · doctor · fetch · build · run · distil · bench."""
 
 from __future__ import annotations
 
@@ -147,6 +147,70 @@ def run(
         experiments.run(name, quick=quick, fresh=fresh, **chosen)
     except (FetchError, experiments.ConfigurationChanged, *unfit) as error:
         raise _stop(error) from None
+
+
+@app.command()
+def distil(
+    table: Annotated[Path, typer.Argument(metavar="CSV", help="Your data: a column of texts and one of labels.")],
+    budget: Annotated[str, typer.Option(help='What the model may take: "10MB,5ms", or only one of the two.')],
+    out: Annotated[Path | None, typer.Option(help="The folder to write; NAME-model for NAME.csv if not given.")] = None,
+    text: Annotated[str, typer.Option(help="The name of the column of texts.")] = "text",
+    label: Annotated[str, typer.Option(help="The name of the column of labels; a field may be empty.")] = "label",
+    encoding: Annotated[str, typer.Option(help="How the file is written.")] = "utf-8",
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="A BERT: a folder in the hub's layout, or its name on the hub; MiniLM if none."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the teacher's training.")] = 3,
+    updates: Annotated[int | None, typer.Option(min=1, help="Of a student's training.")] = None,
+    students: Annotated[int, typer.Option(min=1, help="How many sizes to train, of those that fit.")] = 2,
+    size: Annotated[list[str] | None, typer.Option(help='A size to try, such as "2x128"; may be repeated.')] = None,
+    max_pieces: Annotated[int, typer.Option(min=8, max=512, help="Word pieces of a text that are read.")] = 64,
+    seed: Annotated[int, typer.Option(help="Decides every random number.")] = 0,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="Where a run is kept, to go on after a stop.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run has done.")] = False,
+    best_effort: Annotated[bool, typer.Option("--best-effort", help="Nothing fits? Take the nearest.")] = False,
+) -> None:
+    """Distil your own texts into a small model: teacher, soft labels, student, a folder that runs without torch."""
+    import sys
+
+    from softlabels import pipeline
+    from softlabels.tasks.carriers import FetchError
+
+    unfit = (pipeline.TableError, pipeline.BaseError, pipeline.RunMismatch, FetchError)
+    try:
+        limits = pipeline.parse_limits(budget)
+        settings = pipeline.Settings(
+            limits, teacher, epochs, updates=updates, students=students, max_pieces=max_pieces, seed=seed,
+            sizes=tuple(size or ()),
+        )  # fmt: skip
+        done = pipeline.distil(
+            pipeline.Source(table, text, label, encoding), settings, out or Path(f"{table.stem}-model"),
+            run_path=run_folder, fresh=fresh, best_effort=best_effort, say=typer.echo,
+        )  # fmt: skip
+    except pipeline.NothingFits as error:
+        _stop(error)
+        raise typer.Exit(2) from None
+    except (*unfit, ValueError, FloatingPointError) as error:
+        raise _stop(error) from None
+    except KeyboardInterrupt:
+        import shlex
+
+        again = shlex.join(["softlabels", *[word for word in sys.argv[1:] if word != "--fresh"]])
+        _stop(f"\nStopped. What was finished is kept. To go on: {again}")
+        raise typer.Exit(130) from None
+    student, taught = (done.found["models"][name] for name in ("student, as shipped", "teacher"))
+    typer.echo(
+        f"{student['accuracy']:.1%} right on {done.found['n']:,} test texts (teacher {taught['accuracy']:.1%}), "
+        f"{done.found['megabytes']:.2f} MB, {done.found['latency'][1]['p50']:.2f} ms a text."
+    )
+    typer.echo(
+        f'In {done.folder}: model_card.md says all of it; python {done.folder / "predict.py"} "a text" tries it.'
+    )
+    if not done.fits:
+        typer.echo("It does not keep the budget; it was the nearest.")
 
 
 @app.command()

@@ -82,6 +82,7 @@ ALLOWED = {
     "tasks": {"tasks"},
     "widgets": {"widgets", "distill"},
     "experiments": {"experiments", "distill", "tasks"},
+    "pipeline": {"pipeline", "distill", "tasks"},
     "course": {"course", "widgets", "distill", "tasks"},
 }
 

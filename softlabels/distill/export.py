@@ -1,0 +1,122 @@
+"""Out of torch: a student as an ONNX model, in fp32 or int8, in a folder that needs only onnxruntime to run."""
+
+import json
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import bert
+
+MODEL, TOKENIZER, LABELS, PREDICT = "model.onnx", "tokenizer.json", "labels.json", "predict.py"
+SHIPPED = (MODEL, TOKENIZER, LABELS)  # what counts as the model's size on disk
+
+
+class Latency(NamedTuple):
+    """Milliseconds from text to logits, the tokenizer included, one thread: median and 95th percentile."""
+
+    p50: float
+    p95: float
+
+
+def export_onnx(student: "bert.SmallBert", path: Path) -> None:
+    """Write a student as an ONNX model: input_ids int64 and attention_mask bool (batch, length) -> logits.
+
+    torch's exporter by tracing is used: its successor by torch.export takes ten times the time and one package more,
+    for the same logits. Batch and length are free; the length goes up to the student's max_length.
+    """
+    example = torch.ones(2, 5, dtype=torch.int64), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    free = {0: "batch", 1: "length"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of every shape that it reads, and of its successor
+        torch.onnx.export(
+            student.cpu().eval(),
+            example,
+            str(path),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": free, "attention_mask": free, "logits": {0: "batch"}},
+            opset_version=17,  # read by ONNX Runtime from 1.13 (2022) on
+            dynamo=False,
+        )
+
+
+def quantize_int8(source: Path, path: Path) -> None:
+    """Write an ONNX model with its weight matrices and tables in int8, a scale for each output of a matrix.
+
+    Activations are rounded while it runs, by the range they happen to have ("dynamic" quantization), so no text is
+    needed for calibration. What that costs in accuracy has to be measured.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it recommends a step that changes nothing for a model without convolutions
+    try:
+        quantize_dynamic(source, path, per_channel=True, weight_type=QuantType.QInt8)
+    finally:
+        root.setLevel(level)
+
+
+def export_folder(student: "bert.SmallBert", tokenizer: Any, classes: Sequence[str], folder: Path, int8: bool) -> None:
+    """Write model.onnx, tokenizer.json, labels.json and predict.py.
+
+    tokenizer: a tokenizers.Tokenizer whose ids are the student's; texts are cut at the student's max_length.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(student.config.max_length)
+    tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    (folder / LABELS).write_text(json.dumps(list(classes), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    shutil.copyfile(Path(__file__).with_name("exported_predict.py"), folder / PREDICT)
+    export_onnx(student, folder / MODEL)
+    if int8:
+        (folder / MODEL).replace(folder / "fp32.onnx")
+        quantize_int8(folder / "fp32.onnx", folder / MODEL)
+        (folder / "fp32.onnx").unlink()
+
+
+def open_folder(folder: Path):
+    """Open an exported folder with the code that it ships: a Classifier with logits(texts) and (text) -> label, p."""
+    from .exported_predict import Classifier
+
+    return Classifier(folder)
+
+
+def folder_megabytes(folder: Path) -> float:
+    """Return the size on disk of model, tokenizer and labels, in megabytes (10^6 bytes)."""
+    return sum((folder / name).stat().st_size for name in SHIPPED) / 1e6
+
+
+def exported_logits(classifier: Any, texts: Sequence[str]) -> Tensor:
+    """Return the logits of texts as predict.py computes them, one at a time: float32 (texts, classes)."""
+    return torch.from_numpy(np.concatenate([classifier.logits([text]) for text in texts]))
+
+
+def measure_latency(classifier: Any, texts: Sequence[str], batch_size: int = 1, repeats: int = 200) -> Latency:
+    """Time batches of these texts, after a tenth of them as a warm-up that is not counted."""
+    times, texts = [], list(texts)
+    for i in range(repeats + repeats // 10):
+        batch = [texts[(i * batch_size + j) % len(texts)] for j in range(batch_size)]
+        start = time.perf_counter()
+        classifier.logits(batch)
+        times.append(1e3 * (time.perf_counter() - start))
+    return Latency(*np.percentile(times[repeats // 10 :], [50, 95]).tolist())
+
+
+def largest_difference(student: "bert.SmallBert", classifier: Any, texts: Sequence[str]) -> float:
+    """Return the largest difference between a student's logits in torch and the exported model's, on texts."""
+    worst = 0.0
+    for text in texts:
+        input_ids = torch.tensor([classifier.tokenizer.encode(text).ids])
+        with torch.no_grad():
+            mine = student(input_ids, torch.ones_like(input_ids, dtype=torch.bool))
+        worst = max(worst, float((mine - torch.from_numpy(classifier.logits([text]))).abs().max()))
+    return worst
