@@ -163,7 +163,7 @@ def distil(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of the teacher's training.")] = 3,
     updates: Annotated[int | None, typer.Option(min=1, help="Of a student's training.")] = None,
-    students: Annotated[int, typer.Option(min=1, help="How many sizes to train, of those that fit.")] = 2,
+    students: Annotated[int, typer.Option(min=1, help="How many sizes to train, of those that fit.")] = 1,
     size: Annotated[list[str] | None, typer.Option(help='A size to try, such as "2x128"; may be repeated.')] = None,
     max_pieces: Annotated[int, typer.Option(min=8, max=512, help="Word pieces of a text that are read.")] = 64,
     seed: Annotated[int, typer.Option(help="Decides every random number.")] = 0,
@@ -206,9 +206,7 @@ def distil(
         f"{student['accuracy']:.1%} right on {done.found['n']:,} test texts (teacher {taught['accuracy']:.1%}), "
         f"{done.found['megabytes']:.2f} MB, {done.found['latency'][1]['p50']:.2f} ms a text."
     )
-    typer.echo(
-        f'In {done.folder}: model_card.md says all of it; python {done.folder / "predict.py"} "a text" tries it.'
-    )
+    typer.echo(f'All of it: {done.folder / "model_card.md"}. Try it: python {done.folder / "predict.py"} "a text"')
     if not done.fits:
         typer.echo("It does not keep the budget; it was the nearest.")
 

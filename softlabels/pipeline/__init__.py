@@ -22,7 +22,7 @@ from .stages import NothingFits, Settings
 
 __all__ = [
     "BaseError", "Limits", "NothingFits", "Outcome", "RunMismatch", "Settings", "Source", "TableError", "distil",
-    "find_base", "parse_limits",
+    "find_base", "parse_limits", "read_table",
 ]  # fmt: skip
 
 CARD = "model_card.md"

@@ -45,7 +45,7 @@ class Settings:
     learning_rate: float = 5e-4
     updates: int | None = None
     student_rate: float = 1e-3
-    students: int = 2
+    students: int = 1
     max_pieces: int = 64
     seed: int = 0
     sizes: tuple[str, ...] = ()  # empty: by the teacher's depth, see ladder
@@ -114,34 +114,40 @@ def ladder(base: Path, settings: Settings) -> dict[str, distill.SmallBertConfig]
 
 
 def measure_shapes(run: RunFolder, data: Data, base: Path, settings: Settings) -> dict:
-    """Measure size and speed of every shape before any is trained: neither depends on what the weights are.
+    """Measure size and speed of shapes before any is trained: neither depends on what the weights are.
 
-    Returns {shape: {"all fp32": [MB, ms], ...}}. The word table's size is computed where it is not the trimmed one's.
+    Goes down the ladder until as many fit as are to be trained. Returns {shape: {"all fp32": [MB, ms], ...}}; the size
+    with all words is computed from the one with the trimmed vocabulary.
     """
 
     def work(folder: Path) -> None:
-        found = {}
+        found, fitting = {}, 0
         vocab_size = distill.SmallBertConfig.from_folder(base).vocab_size
         for name, shape in tqdm(ladder(base, settings).items(), leave=False, unit="size"):
-            student = build_student(None, base, shape, name, data, settings.seed)
-            rows = 0 if data.keep is None else vocab_size - len(data.keep)
+            words = vocab_size if data.keep is None else len(data.keep)
+            student = distill.make_student(shape, len(data.table.classes), settings.seed, words)
             found[name] = {}
             for kind in ("fp32", "int8"):
                 with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                    now = export_candidate(student, data, "own", kind, Path(scratch))
-                larger = now["megabytes"] + rows * shape.width * (4 if kind == "fp32" else 1) / 1e6
-                found[name] |= {
-                    f"own {kind}": [now["megabytes"], now["p50_ms"]],
-                    f"all {kind}": [larger, now["p50_ms"]],
-                }
+                    now = export_candidate(student, data, "own", kind, Path(scratch), trimmed=True)
+                size, ms = now["megabytes"], now["p50_ms"]
+                larger = size + (vocab_size - words) * shape.width * (4 if kind == "fp32" else 1) / 1e6
+                found[name] |= {f"own {kind}": [size, ms], f"all {kind}": [larger, ms]}
+            fitting += least_excess(found[name], settings.limits) <= 1
+            if fitting == settings.students:
+                break
         write_json(folder / "shapes.json", found)
 
     return read_json(run.stage("shapes", work) / "shapes.json")
 
 
+def least_excess(forms: dict, limits: Limits) -> float:
+    return min(limits.excess(*found) for found in forms.values())
+
+
 def choose_shapes(measured: dict, limits: Limits, students: int, best_effort: bool) -> list[str]:
     """Return the sizes to train: the first few of the ladder that fit in some form. NothingFits when none does."""
-    excess = {name: min(limits.excess(*found) for found in forms.values()) for name, forms in measured.items()}
+    excess = {name: least_excess(forms, limits) for name, forms in measured.items()}
     if fitting := [name for name, share in excess.items() if share <= 1]:
         return fitting[:students]
     nearest = min(excess, key=excess.get)
@@ -164,8 +170,8 @@ def describe(words: str, kind: str) -> str:
 
 
 def default_updates(texts: int) -> int:
-    """Return how many updates of 32 texts a student gets: five epochs, but 500 at least and 20,000 at most."""
-    return min(20_000, max(500, 5 * texts // 32))
+    """Return how many updates of 32 texts a student gets: three epochs, but 500 at least and 20,000 at most."""
+    return min(20_000, max(500, 3 * texts // 32))
 
 
 def estimate(data: Data, base: Path, settings: Settings, names: list[str]) -> str:
@@ -232,18 +238,18 @@ def label(run: RunFolder, data: Data, base: Path, teacher: distill.Teacher) -> n
     return logits
 
 
-def build_student(teacher, base: Path, shape, name: str, data: Data, seed: int) -> distill.SmallBert:
-    """Build an untrained student: from the teacher's layers where its name says so and there is a teacher."""
-    if teacher is not None and name.startswith("teacher-"):
+def build_student(teacher: distill.Teacher, base: Path, name: str, data: Data, settings: Settings):
+    """Build an untrained student: from the teacher's layers where its name says so, else at random."""
+    shape, classes = ladder(base, settings)[name], len(data.table.classes)
+    if name.startswith("teacher-"):
         layers = distill.layer_map(shape.layers, teacher.model.config.layers)
-        return distill.student_from_teacher(teacher.model, layers, len(data.table.classes), seed)
-    vocab_size = distill.SmallBertConfig.from_folder(base).vocab_size
-    return distill.make_student(shape, len(data.table.classes), seed, vocab_size)
+        return distill.student_from_teacher(teacher.model, layers, classes, settings.seed)
+    return distill.make_student(shape, classes, settings.seed, teacher.model.config.vocab_size)
 
 
 def learn(run, data, base, settings, teacher, logits, name) -> distill.SmallBert:
     """Train one student on the teacher's soft labels of train and transfer together."""
-    student = build_student(teacher, base, ladder(base, settings)[name], name, data, settings.seed)
+    student = build_student(teacher, base, name, data, settings)
 
     def work(folder: Path) -> None:
         rows, held = data.rows(TRAIN, TRANSFER), data.rows(VALIDATION)
@@ -263,13 +269,13 @@ def learn(run, data, base, settings, teacher, logits, name) -> distill.SmallBert
     return student.cpu().eval()
 
 
-def export_candidate(student, data: Data, words: str, kind: str, folder: Path) -> dict:
+def export_candidate(student, data: Data, words: str, kind: str, folder: Path, trimmed: bool = False) -> dict:
     """Export a student in one form; return its megabytes, its latency on texts of the validation set, and in fp32 its
-    largest difference from torch, which must be small.
+    largest difference from torch, which must be small. trimmed: its word table is trimmed already.
     """
     keep = None if words == "all" else data.keep
     tokenizer = data.tokenizer if keep is None else vocabulary.trim_tokenizer(data.tokenizer, keep)
-    small = vocabulary.trim_student(student, keep, data.tokenizer.truncation["max_length"])
+    small = vocabulary.trim_student(student, None if trimmed else keep, data.tokenizer.truncation["max_length"])
     export.export_folder(small, tokenizer, data.table.classes, folder, int8=kind == "int8")
     classifier = export.open_folder(folder)
     gap = export.largest_difference(small, classifier, data.texts[VALIDATION][:50]) if kind == "fp32" else None

@@ -206,10 +206,10 @@ def _classes(source: Source, names: dict[str, int], codes: np.ndarray) -> tuple[
     count = np.bincount(codes[codes >= 0], minlength=len(names))
     classes = tuple(sorted(name for name, code in names.items() if count[code]))
     if not classes:
+        why = "every labelled text has several" if names else f"column {source.label!r} is empty or absent"
         raise TableError(
-            f"{source.path.name} has no labels{'' if names else f' (column {source.label!r} is empty or absent)'}: the "
-            "teacher learns from some hundred labelled texts, at least 7 of a class. If the column goes by another "
-            "name: --label NAME"
+            f"{source.path.name} has no labels that can be used ({why}). The teacher needs some hundred "
+            "labelled texts, 4 of a class at the least. If the column goes by another name: --label NAME"
         )
     if len(classes) == 1:
         raise TableError(f"every label is {classes[0]!r}: with one class there is nothing to tell apart")
@@ -228,7 +228,7 @@ def _check_counts(table: Table) -> Table:
     if not counts[:, VALIDATION].any():
         raise TableError(
             f"No class has more than three labelled texts, so none can be kept for choosing and testing: "
-            f"{counts.sum():,} labelled texts, {len(table.classes):,} classes. Label more; 7 of a class is the least."
+            f"{counts.sum():,} labelled texts, {len(table.classes):,} classes. Label more; 4 of a class is the least."
         )
     small = [f"{table.classes[i]} ({n})" for i, n in enumerate(counts.sum(axis=1)) if counts[i, TEST] == 0]
     if small:
