@@ -208,7 +208,8 @@ def distil(
     )
     typer.echo(f'All of it: {done.folder / "model_card.md"}. Try it: python {done.folder / "predict.py"} "a text"')
     if not done.fits:
-        typer.echo("It does not keep the budget; it was the nearest.")
+        typer.echo(f"That does not keep the budget of {limits}.")
+        raise typer.Exit(0 if best_effort else 2)
 
 
 @app.command()

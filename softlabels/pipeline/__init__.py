@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from softlabels.distill import export
 from softlabels.distill.teacher import weights_sha256
 from softlabels.tasks.table import Source, TableError, read_table
 
@@ -54,7 +55,12 @@ def distil(
     stages are kept, `NAME-run` beside it if not given. best_effort: without a student that fits, take the nearest.
     Raises TableError, BaseError, RunMismatch, NothingFits and the carriers' FetchError, each saying what to do.
     """
-    if out.exists() and any(out.iterdir()) and not (out / CARD).exists():
+    if out.exists() and not {path.name for path in out.iterdir()} <= {
+        *export.SHIPPED,
+        export.PREDICT,
+        CARD,
+        "__pycache__",
+    }:
         raise RunMismatch(
             f"{out} holds something that was not exported by this command: name another folder with --out"
         )
@@ -77,6 +83,8 @@ def distil(
         base_sha256=weights_sha256(base),
     )
     about = {**about.pop("settings"), **about}
+    for name in ("limits", "sizes", "students"):  # another budget goes on with the same teacher and soft labels
+        del about[name]
     run = RunFolder(run_path or out.with_name(f"{out.name}-run"), about, fresh)
     try:
         return _stages(run, table, base, settings, out, best_effort, say)
@@ -90,7 +98,7 @@ def _stages(run, table, base, settings, out, best_effort, say) -> Outcome:
 
     step("data", "Cutting the texts into word pieces")
     data = stages.prepare(run, table, base, settings)
-    step("shapes", f"Measuring which sizes keep the budget ({settings.limits})")
+    step(stages.shapes_stage(settings), f"Measuring which sizes keep the budget ({settings.limits})")
     measured = stages.measure_shapes(run, data, base, settings)
     names = stages.choose_shapes(measured, settings.limits, settings.students, best_effort)
     say(f"  To be trained: {', '.join(names)}. {stages.estimate(data, base, settings, names)}")
@@ -109,7 +117,7 @@ def _stages(run, table, base, settings, out, best_effort, say) -> Outcome:
     found = stages.measure_chosen(data, chosen, students[chosen["size"]], soft_labels)
     text = card.write_card(table, settings, settings.teacher or "all-MiniLM-L6-v2", chosen, tried, found)
     publish(Path(chosen["folder"]), text, out)
-    fits = settings.limits.excess(chosen["megabytes"], chosen["p50_ms"]) <= 1
+    fits = settings.limits.excess(found["megabytes"], found["latency"][1]["p50"]) <= 1
     return Outcome(out, chosen, found, fits)
 
 

@@ -14,6 +14,8 @@ import filelock
 
 from softlabels.distill.transfer import write_atomically
 
+MANIFEST = "softlabels-run.json"  # a name that no other program uses: --fresh empties only a folder that holds it
+
 
 class RunMismatch(ValueError):
     """The run folder holds another run: other settings, or other data."""
@@ -27,7 +29,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, about: dict, fresh: bool = False):
-        self.path, manifest = Path(path), Path(path) / "manifest.json"
+        self.path, manifest = Path(path), Path(path) / MANIFEST
         if self.path.exists() and any(self.path.iterdir()) and not manifest.exists():
             raise RunMismatch(f"{path} holds something that is no run of this command: name another folder with --run")
         self.path.mkdir(parents=True, exist_ok=True)

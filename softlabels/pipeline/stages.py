@@ -138,7 +138,13 @@ def measure_shapes(run: RunFolder, data: Data, base: Path, settings: Settings) -
                 break
         write_json(folder / "shapes.json", found)
 
-    return read_json(run.stage("shapes", work) / "shapes.json")
+    return read_json(run.stage(shapes_stage(settings), work) / "shapes.json")
+
+
+def shapes_stage(settings: Settings) -> str:
+    """Return the stage's name: another budget measures anew."""
+    asked = repr((settings.limits, settings.sizes, settings.students))
+    return f"shapes-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
 
 
 def least_excess(forms: dict, limits: Limits) -> float:
@@ -185,9 +191,8 @@ def estimate(data: Data, base: Path, settings: Settings, names: list[str]) -> st
     tokens = float(data.tokens.lengths.mean())
     teacher = weights(distill.SmallBertConfig.from_folder(base))
     learned, shapes = len(data.rows(TRAIN, TRANSFER)), ladder(base, settings)
-    work = 4 * teacher * tokens * len(data.rows(TRAIN)) * settings.epochs + 2 * teacher * tokens * len(
-        data.tokens.lengths
-    )
+    read = 4 * len(data.rows(TRAIN)) * settings.epochs + 2 * len(data.tokens.lengths)
+    work = teacher * tokens * read
     for name in names:
         work += 6 * weights(shapes[name]) * tokens * 32 * (settings.updates or default_updates(learned))
     return f"Roughly {max(1, math.ceil(work / rate / 60))} min on this machine, if it has nothing else to do."

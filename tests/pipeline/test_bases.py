@@ -34,7 +34,7 @@ def test_a_hub_that_cannot_be_reached(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     with pytest.raises(BaseError, match="the hub cannot be reached"):
         find_base("someone/some-model")
-    with pytest.raises(BaseError, match="there is no folder ./nowhere"):
+    with pytest.raises(BaseError, match=r"there is no folder \./nowhere"):
         find_base("./nowhere")
 
 

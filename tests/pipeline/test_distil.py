@@ -17,11 +17,13 @@ from typer.testing import CliRunner
 from softlabels import cli, distill, pipeline
 from softlabels.pipeline import Limits, NothingFits, RunMismatch, Settings, Source, stages
 
-QUICK = dict(epochs=6, learning_rate=1e-2, updates=80, student_rate=5e-3, max_pieces=16, sizes=("teacher-2", "teacher-1"))
+QUICK = dict(epochs=6, learning_rate=1e-2, updates=60, student_rate=5e-3, max_pieces=16)
+SIZES = ("teacher-2", "teacher-1")
+LATER = ("soft-labels", *(f"{stage}-{size}" for size in SIZES for stage in ("student", "candidates")))
 
 
 def settings(base, limits=None, **changes):
-    return Settings(limits or Limits(5, 500), str(base), **{**QUICK, "students": 2, **changes})
+    return Settings(limits or Limits(5, 500), str(base), **{**QUICK, "students": 2, "sizes": SIZES, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +76,10 @@ def test_the_folder_runs_where_torch_and_this_package_are_not(outcome, tmp_path)
     site.mkdir()
     (site / "run.py").write_text(
         "import runpy, sys\n"
+        "absent = 'torch', 'transformers', 'softlabels', 'onnx', 'peft', 'safetensors', 'pandas'\n"
         "class Refuse:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'transformers', 'softlabels', 'onnx', 'peft', 'safetensors', 'pandas'):\n"
+        "        if name.split('.')[0] in absent:\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
         "sys.argv = sys.argv[1:]\n"
@@ -92,7 +95,7 @@ def test_the_folder_runs_where_torch_and_this_package_are_not(outcome, tmp_path)
     assert [line.split("\t") for line in done.stdout.splitlines()] == expected(outcome[0].folder, TEXTS)
 
 
-@pytest.mark.skipif(not os.environ.get("SOFTLABELS_SLOW"), reason="a minute, and a package index: set SOFTLABELS_SLOW=1")
+@pytest.mark.skipif(not os.environ.get("SOFTLABELS_SLOW"), reason="takes a minute: set SOFTLABELS_SLOW=1")
 def test_the_folder_runs_in_an_environment_of_its_own(outcome, tmp_path):
     venv.create(tmp_path / "bare", with_pip=True)
     python = tmp_path / "bare" / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -136,8 +139,8 @@ def test_what_is_shipped_was_measured_as_it_is_shipped(outcome, place):
 def test_a_second_call_does_nothing_twice(outcome, place, small_base, monkeypatch):
     for name in ("finetune_teacher", "teacher_logits", "train"):
         monkeypatch.setattr(distill, name, lambda *a, **k: pytest.fail("it was done before"))
-    said = []
-    done = pipeline.distil(Source(place / "my_data.csv"), settings(small_base), place / "my_data-model", say=said.append)
+    said, source = [], Source(place / "my_data.csv")
+    done = pipeline.distil(source, settings(small_base), place / "my_data-model", say=said.append)
     assert done.chosen == outcome[0].chosen and sum("(done before)" in line for line in said) == 8
 
 
@@ -152,12 +155,21 @@ def test_other_settings_or_other_data_are_refused(outcome, place, small_base, tm
         pipeline.distil(source, settings(small_base), place)
 
 
-def test_a_run_that_is_stopped_goes_on_and_ends_as_an_undisturbed_one(outcome, place, small_base, tmp_path, monkeypatch):
+def test_another_budget_goes_on_with_the_same_teacher(outcome, place, small_base, tmp_path, monkeypatch):
+    for name in ("finetune_teacher", "teacher_logits", "train"):
+        monkeypatch.setattr(distill, name, lambda *a, **k: pytest.fail("it was done before"))
+    run, first = shutil.copytree(place / "my_data-model-run", tmp_path / "run"), outcome[0].chosen
+    chosen = settings(small_base, Limits(4, 400), sizes=(first["size"],), students=1)
+    done = pipeline.distil(Source(place / "my_data.csv"), chosen, tmp_path / "model", run_path=run)
+    assert done.chosen["validation_accuracy"] == first["validation_accuracy"]
+
+
+def test_a_run_that_is_stopped_goes_on_and_ends_the_same(outcome, place, small_base, tmp_path, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
     run = shutil.copytree(place / "my_data-model-run", tmp_path / "run")
-    for name in ("soft-labels", "student-teacher-2", "student-teacher-1", "candidates-teacher-2", "candidates-teacher-1"):
+    for name in LATER:
         shutil.rmtree(run / name)
     source = Source(place / "my_data.csv")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -173,7 +185,7 @@ def test_a_run_that_is_stopped_goes_on_and_ends_as_an_undisturbed_one(outcome, p
 def test_soft_labels_are_made_in_shards_that_a_stop_does_not_lose(outcome, place, small_base, tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "SHARD", 150)
     run = shutil.copytree(place / "my_data-model-run", tmp_path / "run")
-    for name in ("soft-labels", "student-teacher-2", "student-teacher-1", "candidates-teacher-2", "candidates-teacher-1"):
+    for name in LATER:
         shutil.rmtree(run / name)
     asked, real = [], distill.teacher_logits
 
@@ -229,7 +241,9 @@ def test_the_command(outcome, place, small_base, monkeypatch):
     source, chosen, out, more = asked[0]
     assert source == Source(data, "gloss") and out.name == "my_data-model"
     assert chosen == Settings(Limits(5, 2), sizes=("2x128",)) and more["fresh"] and more["run_path"] == place / "r"
-    assert "does not keep the budget" in invoke(data, "--budget", "5MB", "--best-effort").output
+    missed = invoke(data, "--budget", "5MB", "--best-effort")
+    assert missed.exit_code == 0 and "does not keep the budget of 5 MB" in missed.output
+    assert invoke(data, "--budget", "5MB").exit_code == 2
 
 
 @pytest.mark.parametrize(
