@@ -18,6 +18,8 @@ WIDGETS = {
     "06": ".sl-ask",
     "07": ".sl-heat",
     "08": ".sl-bias",
+    "09": ".sl-levels",
+    "10": ".sl-part",
 }
 
 
