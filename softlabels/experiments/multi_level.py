@@ -80,12 +80,12 @@ class MultiLevel(StudentExperiment):
 
 
 class MultiLevelLong(MultiLevel):
-    """Would the levels have helped the small student, had it had more time? Three arms, six times the updates."""
+    """Would the levels have helped the small student, had it had more time? Three arms, four times the updates."""
 
     name = "multi-level-long"
-    description = "the small student's levels again, with six times the updates"
+    description = "the small student's levels again, with four times the updates"
     arms = ("logits", "+ relations", "+ all levels")
-    updates = 3_000
+    updates = 2_000
 
 
 def make_student(arm: Arm, teacher: distill.SmallBert, classes: int, seed: int) -> distill.SmallBert:
