@@ -80,11 +80,11 @@ class MultiLevel(StudentExperiment):
 
 
 class MultiLevelLong(MultiLevel):
-    """Would the levels have helped the small student, had it had more time? Three arms, four times the updates."""
+    """Would the levels have helped the small student, had it had more time? Two arms, four times the updates."""
 
     name = "multi-level-long"
     description = "the small student's levels again, with four times the updates"
-    arms = ("logits", "+ relations", "+ all levels")
+    arms = ("logits", "+ all levels")
     updates = 2_000
 
 
