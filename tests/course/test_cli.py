@@ -26,7 +26,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
         after = os.times()  # the processor\'s seconds, not the clock\'s: the machine may be busy
         times.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(times) < 1.0
-    for command in ("lab", "doctor", "fetch", "build", "run", "bench"):
+    for command in ("lab", "doctor", "fetch", "build", "run", "bench", "distil"):
         assert command in done.stdout
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
