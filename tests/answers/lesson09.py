@@ -94,6 +94,33 @@ def by_slices(teacher, layers):
     return good._replace(values=teacher.values[first - 1 : last])
 
 
+def the_other_way_round(teacher, layers):
+    hidden = (teacher.hidden_states[0], *(teacher.hidden_states[n - 1] for n in layers))
+    return Levels(
+        teacher.logits,
+        hidden,
+        tuple(teacher.attentions[n] for n in layers),
+        tuple(teacher.values[n] for n in layers),
+    )
+
+
+def values_not_picked(teacher, layers):
+    return teacher._replace(
+        hidden_states=tuple(teacher.hidden_states[n] for n in [0, *layers]),
+        attentions=tuple(teacher.attentions[n - 1] for n in layers),
+    )
+
+
+def hidden_states_not_picked(teacher, layers):
+    attentions, values = ([part[n - 1] for n in layers] for part in (teacher.attentions, teacher.values))
+    return Levels(teacher.logits, teacher.hidden_states, attentions, values)
+
+
+def in_a_plain_tuple(teacher, layers):
+    hidden = [teacher.hidden_states[0]] + [teacher.hidden_states[n] for n in layers]
+    return teacher.logits, hidden, [teacher.attentions[n - 1] for n in layers], [teacher.values[n - 1] for n in layers]
+
+
 def without_the_last(teacher, layers):
     good = matched_levels(teacher, layers)
     return Levels(good.logits, good.hidden_states[:-1], good.attentions, good.values)
@@ -129,12 +156,8 @@ def layers_as_pairs(teacher, layers):
 
 def with_an_itemgetter(teacher, layers):
     states = itemgetter(0, *layers)(teacher.hidden_states)
-    return (
-        teacher.logits,
-        states,
-        tuple(teacher.attentions[i - 1] for i in layers),
-        [teacher.values[i - 1] for i in layers],
-    )
+    attentions = tuple(teacher.attentions[i - 1] for i in layers)
+    return Levels(teacher.logits, states, attentions, [teacher.values[i - 1] for i in layers])
 
 
 # --- teacher_levels: wrong --------------------------------------------------------------------------------------------
@@ -180,6 +203,12 @@ def inference_mode(teacher, input_ids, attention_mask, layers):
     teacher.eval()
     with torch.inference_mode():
         return matched_levels(teacher(input_ids, attention_mask, levels=True), layers)
+
+
+def asked_in_a_plain_tuple(teacher, input_ids, attention_mask, layers):
+    teacher.eval()
+    with torch.no_grad():
+        return tuple(matched_levels(teacher(input_ids, attention_mask, levels=True), layers))
 
 
 # --- teacher_levels: honest -------------------------------------------------------------------------------------------
@@ -281,6 +310,10 @@ def weight_detached(student_states, teacher_states, mask, projection):
     return F.mse_loss(moved[mask], teacher_states[mask].detach())
 
 
+def the_first_token(student_states, teacher_states, mask, projection):
+    return F.mse_loss(projection(student_states[:, 0]), teacher_states[:, 0].detach())
+
+
 def cosine_distance(student_states, teacher_states, mask, projection):
     return 1 - F.cosine_similarity(projection(student_states)[mask], teacher_states[mask].detach(), dim=-1).mean()
 
@@ -360,6 +393,40 @@ def the_same_map(layers, student_width, teacher_width):
     return nn.ModuleList(projection for _ in range(layers))
 
 
+def the_same_map_with_bias(layers, student_width, teacher_width):
+    maps, projection = nn.ModuleList(), nn.Linear(student_width, teacher_width)
+    for _ in range(layers):
+        maps.append(projection)
+    return maps
+
+
+def with_a_relu(layers, student_width, teacher_width):
+    return nn.ModuleList(
+        nn.Sequential(nn.Linear(student_width, teacher_width, bias=False), nn.ReLU()) for _ in range(layers)
+    )
+
+
+def with_a_tanh(layers, student_width, teacher_width):
+    maps = [nn.Sequential(nn.Linear(student_width, teacher_width, bias=False), nn.Tanh()) for _ in range(layers)]
+    return nn.ModuleList(maps)
+
+
+def by_name(layers, student_width, teacher_width):
+    return nn.ModuleDict({str(n): nn.Linear(student_width, teacher_width, bias=False) for n in range(layers)})
+
+
+def matrices(layers, student_width, teacher_width):
+    return nn.ParameterList(nn.Parameter(torch.randn(teacher_width, student_width)) for _ in range(layers))
+
+
+def one_block(layers, student_width, teacher_width):
+    return nn.Parameter(torch.randn(layers, student_width, teacher_width))
+
+
+def lazy(layers, student_width, teacher_width):
+    return nn.ModuleList(nn.LazyLinear(teacher_width, bias=False) for _ in range(layers))
+
+
 def embeddings_too(layers, student_width, teacher_width):
     return nn.ModuleList(nn.Linear(student_width, teacher_width, bias=False) for _ in range(layers + 1))
 
@@ -432,6 +499,44 @@ def kl_div_of_zero(student_weights, teacher_weights, mask):
     s, t = both(student_weights, teacher_weights)
     rows = nn.KLDivLoss(reduction="none")(torch.log(s), t).sum(-1)
     return rows.mean(1)[mask].mean()
+
+
+def kl_div_of_weights(student_weights, teacher_weights, mask):
+    s, t = both(student_weights, teacher_weights)
+    return F.kl_div(s, t, reduction="none").sum(-1).mean(1)[mask].mean()
+
+
+def kl_div_by_default(student_weights, teacher_weights, mask):
+    return F.kl_div(*both(student_weights, teacher_weights))
+
+
+def batchmean(student_weights, teacher_weights, mask):
+    s, t = both(student_weights, teacher_weights)
+    return F.kl_div(torch.log(s + 1e-12), t, reduction="batchmean")
+
+
+def batchmean_of_zero(student_weights, teacher_weights, mask):
+    s, t = both(student_weights, teacher_weights)
+    return nn.KLDivLoss(reduction="batchmean")(s.log(), t)
+
+
+def cross_entropy_of_zero(student_weights, teacher_weights, mask):
+    s, t = both(student_weights, teacher_weights)
+    return -(t * s.log()).sum(-1).mean(1)[mask].mean()
+
+
+def heads_repeated(student_weights, teacher_weights, mask):
+    heads = math.lcm(student_weights.size(1), teacher_weights.size(1))
+    s = student_weights.repeat_interleave(heads // student_weights.size(1), 1)
+    t = teacher_weights.detach().repeat_interleave(heads // teacher_weights.size(1), 1)
+    return safe(s, t).sum(-1).mean(1)[mask].mean()
+
+
+def groups_summed(student_weights, teacher_weights, mask):
+    groups = math.gcd(student_weights.size(1), teacher_weights.size(1))
+    s = torch.stack([part.sum(1) for part in student_weights.chunk(groups, 1)], 1)
+    t = torch.stack([part.sum(1) for part in teacher_weights.detach().chunk(groups, 1)], 1)
+    return safe(s, t).sum(-1).mean(1)[mask].mean()
 
 
 def unmasked(student_weights, teacher_weights, mask):
@@ -618,6 +723,32 @@ def no_root(student_values, teacher_values, mask, heads):
     )
 
 
+def divided_by_the_size(student_values, teacher_values, mask, heads):
+    sizes = student_values.shape[-1] // heads, teacher_values.shape[-1] // heads
+    s = related(student_values, mask, heads, scale=sizes[0])
+    return attention_loss(s, related(teacher_values, mask, heads, scale=sizes[1]), mask)
+
+
+def size_as_number(student_values, teacher_values, mask, heads):
+    s = split_heads(student_values, student_values.shape[-1] // heads)
+    t = split_heads(teacher_values, teacher_values.shape[-1] // heads)
+    return attention_loss(attention(s, s, s, mask)[1], attention(t, t, t, mask)[1], mask)
+
+
+def scores_filled_with_0(student_values, teacher_values, mask, heads):
+    relations = []
+    for v in (student_values, teacher_values):
+        v = split_heads(v, heads)
+        scores = v @ v.mT / math.sqrt(v.shape[-1])
+        relations.append(scores.masked_fill(~mask[:, None, None], 0).softmax(-1))
+    return attention_loss(*relations, mask)
+
+
+def values_zeroed(student_values, teacher_values, mask, heads):
+    s, t = student_values * mask[..., None], teacher_values * mask[..., None]
+    return attention_loss(related(s, mask, heads, keys=False), related(t, mask, heads, keys=False), mask)
+
+
 def root_of_the_width(student_values, teacher_values, mask, heads):
     s = related(student_values, mask, heads, scale=student_values.shape[-1] ** 0.5)
     return attention_loss(s, related(teacher_values, mask, heads, scale=teacher_values.shape[-1] ** 0.5), mask)
@@ -734,6 +865,9 @@ WRONG = [
     *(Wrong("matched_levels", "the embeddings are missing", fn) for fn in (no_embeddings, the_same_index_everywhere)),
     Wrong("matched_levels", "the places, not the numbers", by_enumeration),
     Wrong("matched_levels", "all layers come back", everything),
+    Wrong("matched_levels", "both kinds off by one", the_other_way_round),
+    *(Wrong("matched_levels", "one level is left whole", fn) for fn in (values_not_picked, hidden_states_not_picked)),
+    Wrong("matched_levels", "a plain tuple", in_a_plain_tuple),
     Wrong("matched_levels", "another order of the layers", in_rising_order),
     Wrong("matched_levels", "smallest failing case", by_slices),
     Wrong("matched_levels", "smallest failing case", without_the_last),
@@ -742,9 +876,11 @@ WRONG = [
     Wrong("teacher_levels", "the teacher reads the padding", a_mask_of_ones),
     Wrong("teacher_levels", "every layer, not the matched ones", not_matched),
     Wrong("teacher_levels", "tensors that no loss can use", inference_mode),
+    Wrong("teacher_levels", "a plain tuple", asked_in_a_plain_tuple),
     Wrong("hidden_state_loss", "padding counts too", mse),
     Wrong("hidden_state_loss", "divided by all tokens", zeroed_then_mean),
     Wrong("hidden_state_loss", "only the padding", inverted),
+    Wrong("hidden_state_loss", "only the first token", the_first_token),
     Wrong("hidden_state_loss", "summed over the width", per_token),
     Wrong("hidden_state_loss", "a sum, not a mean", total),
     Wrong("hidden_state_loss", "each text counts alike", text_by_text),
@@ -762,7 +898,10 @@ WRONG = [
     ),
     Wrong("make_projections", "maps with a bias", with_bias),
     *(Wrong("make_projections", "from the teacher to the student", fn) for fn in (backwards, backwards_with_bias)),
-    Wrong("make_projections", "one map for all layers", the_same_map),
+    *(Wrong("make_projections", "one map for all layers", fn) for fn in (the_same_map, the_same_map_with_bias)),
+    *(Wrong("make_projections", "not a linear map", fn) for fn in (with_a_relu, with_a_tanh)),
+    *(Wrong("make_projections", "not maps in a list", fn) for fn in (by_name, matrices, one_block)),
+    Wrong("make_projections", "smallest failing case", lazy),
     Wrong("make_projections", "one map too many", embeddings_too),
     Wrong("make_projections", "a single map", only_one),
     Wrong("make_projections", "frozen projections", frozen),
@@ -770,7 +909,14 @@ WRONG = [
     Wrong("attention_loss", "padding reads too", unmasked),
     Wrong("attention_loss", "divided by all tokens", rows_zeroed),
     Wrong("attention_loss", "the student's weights come first", other_direction),
-    Wrong("attention_loss", "cross-entropy, not KL", cross_entropy),
+    *(Wrong("attention_loss", "cross-entropy, not KL", fn) for fn in (cross_entropy, cross_entropy_of_zero)),
+    *(
+        Wrong("attention_loss", "kl_div wants the student's logarithms", fn)
+        for fn in (kl_div_of_weights, kl_div_by_default)
+    ),
+    *(Wrong("attention_loss", "divided by the texts", fn) for fn in (batchmean, batchmean_of_zero)),
+    Wrong("attention_loss", "each head by itself", heads_repeated),
+    Wrong("attention_loss", "summed in a group", groups_summed),
     Wrong("attention_loss", "the sign", upside_down),
     Wrong("attention_loss", "the other heads are left out", zipped_heads),
     Wrong("attention_loss", "groups of every other head", strided_groups),
@@ -787,6 +933,9 @@ WRONG = [
     *(Wrong("relation_loss", "padding is related too", fn) for fn in (reads_padding, no_mask_anywhere)),
     Wrong("relation_loss", "padding reads too", rows_of_padding),
     Wrong("relation_loss", "not divided by √size", no_root),
+    Wrong("relation_loss", "divided by the size, not its root", divided_by_the_size),
+    Wrong("relation_loss", "the heads' size for their number", size_as_number),
+    *(Wrong("relation_loss", "padding set to 0", fn) for fn in (scores_filled_with_0, values_zeroed)),
     Wrong("relation_loss", "divided by the root of the width", root_of_the_width),
     Wrong("relation_loss", "one head only", whole_vectors),
     Wrong("relation_loss", "heads by reshape", viewed),

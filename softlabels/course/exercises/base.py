@@ -209,8 +209,15 @@ def close(yours: Any, expected: Any, tolerance: tuple[float, float] | None = Non
     return bool(np.allclose(a.reshape(b.shape), b, rtol=relative, atol=absolute, equal_nan=True))
 
 
-def _shapes(module: Any) -> list[tuple[int, ...]]:
-    return [tuple(parameter.shape) for parameter in module.parameters()]
+def _shapes(module: Any) -> list[tuple[int, ...] | None]:
+    return [_shape(parameter) for parameter in module.parameters()]
+
+
+def _shape(parameter: Any) -> tuple[int, ...] | None:
+    try:
+        return tuple(parameter.shape)
+    except RuntimeError:  # a lazy module's parameter has no shape before its first input
+        return None
 
 
 def same(yours: Result, expected: Result, probe: Probe, tolerance: tuple[float, float] | None = None) -> bool:

@@ -6,6 +6,7 @@ probes too: a tiny teacher whose dropout tells train mode from eval mode, and pr
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ PADDED = torch.tensor([[True, True, True, False], [True, True, False, False]])  
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# matched_levels. No probe but the last asks for the teacher's last layer: there attentions[n] would not even exist.
+# matched_levels. No probe asks for the teacher's last layer: there attentions[n] would not even exist.
 
 
 def _levels(layers: int, seed: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> Levels:
@@ -92,6 +93,24 @@ def _by_place(teacher: Levels, layers: Sequence[int]) -> tuple:
     return teacher.logits, teacher.hidden_states[: size + 1], teacher.attentions[:size], teacher.values[:size]
 
 
+def _left_whole(teacher: Levels, layers: Sequence[int], level: str) -> tuple:
+    return matched_levels(teacher, layers)._replace(**{level: getattr(teacher, level)})
+
+
+PLAIN_TUPLE = Finding(
+    "a plain tuple",
+    "The levels are right, but in a plain tuple: what comes after asks for them by name.",
+    "What does the card say is returned?",
+)
+
+
+def has_names(fn: Callable) -> Finding | None:
+    """What is returned has the names of Levels."""
+    right, found = matched_levels(_levels(4, 7), (1, 3)), fn(_levels(4, 7), (1, 3))
+    named = all(hasattr(found, name) for name in Levels._fields)
+    return PLAIN_TUPLE if close(found, right) and not named else None
+
+
 def reaches_the_last_layer(fn: Callable) -> Finding | None:
     """The teacher's last layer can be asked for, in any order of the layers."""
     if not close(fn(_levels(4, 7), (1, 3)), matched_levels(_levels(4, 7), (1, 3))):
@@ -109,7 +128,7 @@ def reaches_the_last_layer(fn: Callable) -> Finding | None:
 
 MATCHED_LEVELS = Exercise(
     name="matched_levels", lesson="09", title="Matched levels", points=2, minutes=7, difficulty=2,
-    reference=matched_levels, probes=matched_probes, properties=[reaches_the_last_layer],
+    reference=matched_levels, probes=matched_probes, properties=[reaches_the_last_layer, has_names],
     mistakes=[
         Mistake("hidden states one layer too low", "Your hidden states are one layer too low: for layer n you take "
                 "hidden_states[n - 1], which is what layer n was given.",
@@ -120,6 +139,10 @@ MATCHED_LEVELS = Exercise(
                 "The teacher has 6 layers: how many hidden_states does it show, and how many attentions?",
                 matches=_any_of(_picked(_same, _same, _same), _picked(_same, _same, _less),
                                 _picked(_same, _less, _same))),
+        Mistake("both kinds off by one", "Your hidden states are one layer too low, and your attentions and values one "
+                "too high: you took one off in the wrong one of the two kinds.",
+                "Which of the lists begins with the embeddings, and which with layer 1?",
+                matches=_any_of(_picked(_less, _same, _same))),
         Mistake("layers counted from 0", "You count the teacher's layers from 0, so that everything comes from one "
                 "layer too high; `layers` counts from 1, as papers do.",
                 "Which entry of attentions belongs to layer 1?",
@@ -132,6 +155,9 @@ MATCHED_LEVELS = Exercise(
         Mistake("the places, not the numbers", "You take the teacher's first layers, as many as are asked for, "
                 "whatever their numbers.", "What are the numbers in `layers`, beside how many they are?",
                 imitation=_by_place),
+        Mistake("one level is left whole", "Two of the levels are picked, but one still has all of the teacher's "
+                "layers.", "Three lists have an entry for each layer. In which of them do you pick none?",
+                matches=_any_of(*(partial(_left_whole, level=level) for level in Levels._fields[1:]))),
         Mistake("all layers come back", "You return the teacher's levels as they are: every layer, not only those in "
                 "`layers`.", "How many attentions does a student of 2 layers have to be set against?",
                 imitation=lambda teacher, layers: tuple(teacher)),
@@ -223,7 +249,7 @@ def sends_no_gradient(fn: Callable) -> Finding | Mistake | None:
             "gradient for the student.",
             "Which other context records no gradient, and lets its results be used later?",
         )
-    return None
+    return None if all(hasattr(levels, name) for name in Levels._fields) else PLAIN_TUPLE
 
 
 TEACHER_LEVELS = Exercise(
@@ -361,6 +387,9 @@ HIDDEN_STATE_LOSS = Exercise(
                 "the more padding a batch has, the smaller your loss.",
                 "Over how many tokens is the mean, and how many of them are real?",
                 matches=_any_of(_gap_then(lambda gap, mask: (gap * mask[..., None]).square().mean()))),
+        Mistake("only the first token", "Your loss looks at each text's first token and at no other: [CLS] alone is "
+                "taught.", "For which tokens should the student hold what the teacher holds?",
+                imitation=_gap_then(lambda gap, mask: gap[:, 0].square().mean())),
         Mistake("only the padding", "Your loss looks at the padding and at nothing else.",
                 "Where is `mask` True?", imitation=_gap_then(lambda gap, mask: gap[~mask].square().mean())),
         Mistake("summed over the width", "Your loss is the squared distance of a token, summed over the width; the "
@@ -422,11 +451,24 @@ def _maps(make: Callable) -> Callable:
     )
 
 
-def _shared(layers: int, student_width: int, teacher_width: int) -> nn.ModuleList:
-    return nn.ModuleList([nn.Linear(student_width, teacher_width, bias=False)] * layers)
+def _shared(layers: int, student_width: int, teacher_width: int, bias: bool = False) -> nn.ModuleList:
+    return nn.ModuleList([nn.Linear(student_width, teacher_width, bias=bias)] * layers)
 
 
-def are_trained(fn: Callable) -> Finding | None:
+def _not_maps(value: object) -> bool:
+    return isinstance(value, (Tensor, nn.ModuleDict, nn.ParameterList, nn.ParameterDict))
+
+
+NOT_MAPS = Mistake(
+    "not maps in a list",
+    "What comes back is not a list of maps: names in place of numbers, or numbers that cannot be called. The map of "
+    "layer 1 is asked for as `projections[0]`, and called with a tensor of states.",
+    "Which module is a linear map, and which container keeps modules in order?",
+    matches=lambda fn, probes: _not_maps(call(fn, probes[1].args).value),
+)
+
+
+def are_trained(fn: Callable) -> Finding | Mistake | None:
     """Whoever holds the projections trains them, and each takes a state of the student to the teacher's width."""
 
     class Holder(nn.Module):
@@ -434,6 +476,9 @@ def are_trained(fn: Callable) -> Finding | None:
             super().__init__()
             self.projections = fn(2, 3, 5)
 
+    made = fn(2, 3, 5)
+    if _not_maps(made):
+        return NOT_MAPS
     found = list(Holder().parameters())
     if not all(p.requires_grad for p in found):
         return Finding(
@@ -441,12 +486,20 @@ def are_trained(fn: Callable) -> Finding | None:
             "An optimizer finds your projections, but they are frozen: a map that is drawn at random stays as it was.",
             "What does `requires_grad` say of their weights?",
         )
-    for projection in fn(2, 3, 5):
-        if projection(torch.ones(1, 4, 3)).shape != (1, 4, 5):
+    states = _random(0)(1, 4, 3)
+    for projection in made:
+        if projection(states).shape != (1, 4, 5):
             return Finding(
                 "not from the student to the teacher",
                 "One of your maps does not turn a state of width 3 into one of width 5.",
                 "Which of the two widths comes in, and which goes out?",
+            )
+        if not close(projection(-2 * states), -2 * projection(states)):
+            return Finding(
+                "not a linear map",
+                "The shapes are right, but one of your maps does more than multiply by a matrix: with -2 times the "
+                "states, its output is not -2 times what it was.",
+                "What stands in each of your maps beside `nn.Linear`?",
             )
     return None
 
@@ -460,6 +513,7 @@ MAKE_PROJECTIONS = Exercise(
                 "drawn, the loss would fall all the same, and nothing would say so.",
                 "Which kind of list does PyTorch look into when a module is asked for its parameters?",
                 matches=_hidden_from_parameters),
+        NOT_MAPS,
         Mistake("a single map", "You return one map; the card asks for one a layer, in a list.",
                 "How many maps does a student of 2 layers need?",
                 matches=lambda fn, probes: isinstance(call(fn, probes[1].args).value, nn.Linear)),
@@ -471,7 +525,7 @@ MAKE_PROJECTIONS = Exercise(
                                 _maps(lambda student, teacher: nn.Linear(teacher, student)))),
         Mistake("one map for all layers", "All layers share one map: it occurs several times in your list, and once "
                 "among the parameters.", "Does `[x] * 3` make three things, or name one of them three times?",
-                imitation=_shared),
+                matches=_any_of(_shared, partial(_shared, bias=True))),
         Mistake("one map too many", "You make a map for the embeddings too; the card asks for one a layer.",
                 "How many layers has the student?",
                 imitation=lambda layers, student_width, teacher_width: make_projections(
@@ -550,6 +604,36 @@ def _first_heads(student_weights: Tensor, teacher_weights: Tensor, mask: Tensor)
     return attention_loss(student_weights[:, :fewer], teacher_weights[:, :fewer], mask)
 
 
+def _each_by_itself(student_weights: Tensor, teacher_weights: Tensor, mask: Tensor) -> Tensor:
+    counts = student_weights.shape[1], teacher_weights.shape[1]
+    pair = zip((student_weights, teacher_weights), counts, strict=True)
+    return attention_loss(*(w.repeat_interleave(math.lcm(*counts) // n, dim=1) for w, n in pair), mask)
+
+
+def _summed_groups(weights: Tensor, groups: int) -> Tensor:
+    return weights.unflatten(1, (groups, -1)).sum(dim=2)
+
+
+def _kl_without_log(student: Tensor, teacher: Tensor) -> Tensor:
+    return F.kl_div(student, teacher, reduction="none")
+
+
+def _kl_unclamped(student: Tensor, teacher: Tensor) -> Tensor:
+    return F.kl_div(student.log(), teacher, reduction="none")
+
+
+def _by_texts(gap: Tensor, mask: Tensor) -> Tensor:
+    return gap.sum() / len(gap)
+
+
+def _real_by_texts(gap: Tensor, mask: Tensor) -> Tensor:
+    return gap.sum(dim=-1).mean(dim=1)[mask].sum() / len(gap)
+
+
+def _of_all_entries(gap: Tensor, mask: Tensor) -> Tensor:
+    return gap.mean()
+
+
 def _mean_over_texts(gap: Tensor, mask: Tensor) -> Tensor:
     rows = gap.sum(dim=-1).mean(dim=1)
     return torch.stack([row[real].mean() for row, real in zip(rows, mask, strict=True)]).mean()
@@ -590,7 +674,17 @@ ATTENTION_LOSS = Exercise(
                 "weight of 0, and 0 · log 0 is not a number in floating point.",
                 "Which of the two zeros is the one inside a logarithm, and what could stand there instead?",
                 matches=_any_of(_attention(divergence=lambda s, t: t * (t / s).log()),
-                                _attention(divergence=lambda s, t: F.kl_div(s.log(), t, reduction="none")))),
+                                _attention(divergence=_kl_unclamped))),
+        Mistake("kl_div wants the student's logarithms", "You hand `kl_div` the student's weights; its first argument "
+                "is to be their logarithms, its second the teacher's weights as they are.",
+                "Which of its two arguments does `kl_div` not take the logarithm of?",
+                matches=_any_of(*(_attention(divergence=_kl_without_log, reduce=reduce) for reduce in
+                                  (_over_real, _every_row, _every_entry, _of_all_entries, _by_texts)))),
+        Mistake("divided by the texts", "You add up all rows and divide by the number of texts, as `batchmean` does: a "
+                "long text's loss is then larger than a short one's, however well it is read.",
+                "What does `batchmean` divide by, and what does the card?",
+                matches=_any_of(*(_attention(divergence=divergence, reduce=reduce) for divergence in
+                                  (_kl, _kl_unclamped) for reduce in (_by_texts, _real_by_texts)))),
         Mistake("padding reads too", "Right without padding. With padding, the rows of the padding count: it has rows "
                 "of its own, because it reads, though nobody reads it.",
                 "The mask already keeps padding from being read. Which axis of the weights are the readers?",
@@ -603,7 +697,8 @@ ATTENTION_LOSS = Exercise(
                 "logarithm?", imitation=_attention(divergence=lambda s, t: _kl(t, s))),
         Mistake("cross-entropy, not KL", "Your loss is not 0 when both attend alike: the teacher's own entropy is "
                 "missing.", "What has to be taken off the cross-entropy to make it 0 for equals?",
-                imitation=_attention(divergence=lambda s, t: -t * s.clamp(min=1e-12).log())),
+                matches=_any_of(_attention(divergence=lambda s, t: -t * s.clamp(min=1e-12).log()),
+                                _attention(divergence=lambda s, t: -t * s.log()))),
         Mistake("the sign", "Your loss has the wrong sign: it is at most 0, and training would drive student and "
                 "teacher apart.", "Is KL(p || q) ever below 0?",
                 imitation=_attention(divergence=lambda s, t: -_kl(s, t))),
@@ -615,6 +710,12 @@ ATTENTION_LOSS = Exercise(
         Mistake("all heads in one group", "You average all heads into one, even where each could face its own.",
                 "What is the largest number that divides 2 and 4?",
                 imitation=_attention(groups=lambda student, teacher: 1)),
+        Mistake("each head by itself", "Where the head counts differ, you repeat heads until the counts agree and "
+                "compare each by itself; the card averages the heads of a group first.",
+                "Is the mean of several divergences the divergence from the mean?", imitation=_each_by_itself),
+        Mistake("summed in a group", "You add up the weights of a group's heads. A row then sums to as many as there "
+                "are heads, and is no distribution.", "What does a row of a group sum to?",
+                imitation=_attention(group=_summed_groups)),
         Mistake("summed over the heads", "You add up the groups' divergences; the card asks for their mean.",
                 "With twice as many heads, how large should the loss be?",
                 imitation=_attention(reduce=lambda gap, mask: gap.sum(dim=(-1, 1))[mask].mean())),
@@ -687,6 +788,10 @@ def _padding_is_read(values: Tensor, mask: Tensor) -> Tensor:
     return _plain_relations(values, torch.ones_like(mask))
 
 
+def _padding_set_to_0(values: Tensor, mask: Tensor) -> Tensor:
+    return _padding_is_read(values * mask[:, None, :, None], mask)
+
+
 def _cosines(values: Tensor, mask: Tensor) -> Tensor:
     return _plain_relations(F.normalize(values, dim=-1) * values.shape[-1] ** 0.25, mask)
 
@@ -727,6 +832,10 @@ RELATION_LOSS = Exercise(
                 "What does your `attention` need, to keep padding from being read?",
                 matches=_any_of(_relations(relate=_padding_is_read), _relations(relate=_padding_is_read, loss=_no_mask),
                                 _relations(relate=_padding_is_read, loss=_every_reader))),
+        Mistake("padding set to 0", "Right without padding. You set the padding's values or its scores to 0, and a "
+                "softmax gives a score of 0 its share all the same.",
+                "What is exp(0), and which score would have an exponential of 0?",
+                imitation=_relations(relate=_padding_set_to_0)),
         Mistake("padding reads too", "Right without padding. Padding is not read, which is right, but its own rows "
                 "count in the mean.", "Which argument of `attention_loss` says whose rows count?",
                 matches=_any_of(_relations(loss=_no_mask), _relations(loss=_every_reader))),
@@ -734,12 +843,19 @@ RELATION_LOSS = Exercise(
                 "of a head's size, and a wider teacher is sharpened more than its student.",
                 "By what does attention divide its scores?",
                 imitation=_relations(relate=_scaled_by(lambda values: values.shape[-1] ** 0.5))),
+        Mistake("divided by the size, not its root", "Your relations are too flat: the products are divided by the "
+                "size of a head, not by its square root.", "By what does attention divide its scores?",
+                imitation=_relations(relate=_scaled_by(lambda values: values.shape[-1] ** -0.5))),
         Mistake("divided by the root of the width", "You divide by the root of the whole width, not of one head's "
                 "share of it.", "How many products does one head's score add up?",
                 imitation=lambda student_values, teacher_values, mask, heads: _relations(
                     relate=_scaled_by(lambda values: heads**-0.5))(student_values, teacher_values, mask, heads)),
         Mistake("one head only", "You relate the whole vectors, as if there were one relation head.",
                 "What does `split_heads` do, and how many heads are asked for?", imitation=_relations(split=_one_head)),
+        Mistake("the heads' size for their number", "You cut the values into as many heads as one of them should be "
+                "wide, and the two models into different numbers.",
+                "Is the second argument of `split_heads` how many heads there are, or how wide one is?",
+                imitation=_relations(split=lambda values, heads: split_heads(values, values.shape[-1] // heads))),
         Mistake("heads by reshape", "Your heads mix the numbers of different tokens: `reshape` and `view` do not "
                 "exchange axes.", "Which function of lesson 04 cuts a vector into heads?",
                 imitation=_relations(split=_in_one_go)),
