@@ -243,7 +243,7 @@ class Disagreements(Pictured, ipywidgets.VBox):
             f'<div class="sl"><p class="sl-now" role="status" aria-live="polite" style="min-height: 2.7em">{words}</p>'
             f'{bars}<p class="sl-tally"><b>Among these {len(self.rows):,}.</b> {counts}</p>'
             f'<div class="sl-goal{" sl-reached" if reached else ""}"><p><b>Goal.</b> {GOAL}</p>'
-            f'<p class="sl-state">{html.escape(told)}</p></div></div>'
+            f'<p class="sl-state" role="status" aria-live="polite">{html.escape(told)}</p></div></div>'
         )
 
     def picture(self) -> tuple[Figure, str]:

@@ -228,6 +228,52 @@ def empty_bins(logits, labels, bins=15):
     return total
 
 
+def empty_bins_with_numpy(logits, labels, bins=15):
+    p = logits.softmax(1).numpy()
+    sure, right = p.max(1), p.argmax(1) == labels.numpy()
+    number = np.minimum((sure * bins).astype(int), bins - 1)
+    count = np.bincount(number, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        accuracy, mean = (np.bincount(number, weights=x, minlength=bins) / count for x in (right, sure))
+    return (count / len(sure) * np.abs(accuracy - mean)).sum()
+
+
+def own_softmax(logits, labels, bins=15):
+    e = torch.exp(logits)  # infinite for large logits
+    p = e / e.sum(dim=1, keepdim=True)
+    sure, answer = p.max(1)
+    gap, edges = (answer == labels).to(p.dtype) - sure, torch.arange(1, bins, dtype=p.dtype) / bins
+    return (F.one_hot(torch.bucketize(sure, edges), bins).to(p.dtype).T @ gap).abs().sum() / len(sure)
+
+
+def middles(logits, labels, bins=15):
+    sure, answer = logits.double().softmax(1).max(1)
+    total = 0.0
+    for b in range(bins):
+        inside = ((sure * bins).long().clamp(max=bins - 1)) == b
+        if inside.any():
+            accuracy = (answer == labels)[inside].double().mean().item()
+            total += inside.double().mean().item() * abs(accuracy - (b + 0.5) / bins)
+    return total
+
+
+def sum_of_bins(logits, labels, bins=15):
+    total = 0.0
+    for _, accuracy, confidence in binned(logits, labels, bins):
+        total += abs(accuracy - confidence)
+    return total
+
+
+def counts_for_weights(logits, labels, bins=15):
+    return sum(round(n * len(labels)) * abs(a - c) for n, a, c in binned(logits, labels, bins))
+
+
+def sums_of_differences(logits, labels, bins=15):
+    p, answer = logits.double().softmax(1).max(1)
+    number, right = (p * bins).long().clamp(max=bins - 1), (answer == labels).double()
+    return sum(abs(right[number == b].sum() - p[number == b].sum()) for b in number.unique())
+
+
 def misses(logits, labels, bins=15):
     return sum(n * abs(1 - a - c) for n, a, c in binned(logits, labels, bins))
 
@@ -348,6 +394,26 @@ def drawn_with_replacement(logits, seed):
 
 def probabilities(logits, seed):
     return numpy_permutation(logits.softmax(-1), seed)
+
+
+def writes_into_a_copy(logits, seed):
+    generator, out = torch.Generator().manual_seed(seed), logits.clone()
+    for i in range(len(out)):
+        others = torch.arange(out.shape[1]) != out[i].argmax()
+        out[i][others][:] = out[i][others][torch.randperm(out.shape[1] - 1, generator=generator)]
+    return out
+
+
+def result_thrown_away(logits, seed):
+    rng, rows = np.random.default_rng(seed), logits.tolist()
+    for row in rows:
+        rest = sorted(row)[:-1]
+        rng.shuffle(rest)
+    return rows
+
+
+def five_texts(logits, seed):
+    return numpy_permutation(logits[:5], seed)
 
 
 def fresh_chance(logits, seed):
@@ -569,14 +635,23 @@ WRONG = [
         for fn in (no_size, size_at_the_end, mean_against_mean)
     ),
     Wrong("expected_calibration_error", "the gap of each answer by itself", one_by_one),
-    *(Wrong("expected_calibration_error", "every bin weighs the same", fn) for fn in (mean_of_bins, mean_of_all_bins)),
+    *(
+        Wrong("expected_calibration_error", "every bin weighs the same", fn)
+        for fn in (mean_of_bins, mean_of_all_bins, sum_of_bins)
+    ),
     Wrong("expected_calibration_error", "the largest gap", worst),
     *(Wrong("expected_calibration_error", "squared gaps", fn) for fn in (squares, root_of_squares)),
     Wrong("expected_calibration_error", "the confidence of the label", sure_of_the_label),
     Wrong("expected_calibration_error", "a confidence of 1 falls out", half_open),
     Wrong("expected_calibration_error", "bins is not used", fifteen),
     Wrong("expected_calibration_error", "logits are taken for probabilities", sigmoid),
-    Wrong("expected_calibration_error", "not a finite number", empty_bins),
+    *(Wrong("expected_calibration_error", "an empty bin counts", fn) for fn in (empty_bins, empty_bins_with_numpy)),
+    Wrong("expected_calibration_error", "not a finite number", own_softmax),
+    Wrong("expected_calibration_error", "the middle of the bin", middles),
+    *(
+        Wrong("expected_calibration_error", "not divided by all answers", fn)
+        for fn in (counts_for_weights, sums_of_differences)
+    ),
     Wrong("expected_calibration_error", "smallest failing case", misses),
     Wrong("shuffle_dark_knowledge", "the teacher's logits are shuffled too", writes_into_it),
     *(Wrong("shuffle_dark_knowledge", "the answer moves too", fn) for fn in (all_classes, top_goes_first)),
@@ -589,6 +664,8 @@ WRONG = [
         Wrong("shuffle_dark_knowledge", "the logits are not the same ones", fn)
         for fn in (averaged, noise, drawn_with_replacement, probabilities)
     ),
+    *(Wrong("shuffle_dark_knowledge", "nothing is shuffled", fn) for fn in (writes_into_a_copy, result_thrown_away)),
+    Wrong("shuffle_dark_knowledge", "wrong shape", five_texts),
     *(Wrong("shuffle_dark_knowledge", "the seed is not used", fn) for fn in (fresh_chance, unseeded_torch)),
     *(Wrong("shuffle_dark_knowledge", "the same for every seed", fn) for fn in (seed_zero, turned_round)),
     Wrong("shuffle_dark_knowledge", "the caller's random state changes", seeds_everything),

@@ -99,6 +99,7 @@ def test_the_goal_is_the_pair_that_is_confused_most():
 
 def test_by_its_controls(widget):
     assert len(widget.rows) > 20 and "○ Not yet" in widget.shown.value
+    assert widget.shown.value.count('role="status" aria-live="polite"') == 2  # what is seen, and the goal
     first = widget.shown.value
     widget.back.click()
     assert widget.place == 0 and widget.shown.value == first

@@ -8,6 +8,7 @@ probabilities.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -166,6 +167,28 @@ def _over_all_bins(logits, labels, bins=15):
     return _gaps(logits, labels, bins)[0].abs().sum().item() / bins
 
 
+def _sum_of_gaps(logits, labels, bins=15):
+    return _gaps(logits, labels, bins)[0].abs().sum().item()
+
+
+def _not_divided(logits, labels, bins=15):
+    return expected_calibration_error(logits, labels, bins) * len(labels)
+
+
+def _from_the_middle(logits, labels, bins=15):
+    _, right, which, _ = _parts(logits, labels, bins)
+    return torch.bincount(which, weights=right - (which + 0.5) / bins).abs().sum().item() / len(right)
+
+
+def _empty_bins_count(fn: Callable, probes: Sequence[Probe]) -> bool:
+    """NaN wherever a bin is empty, as on every probe, and a number where none is: with one bin."""
+
+    def is_nan(logits: Tensor, labels: Tensor, bins: int) -> bool:
+        return bool(np.isnan(to_array(call(fn, (logits, labels, bins)).value)).any())
+
+    return all(is_nan(*probe.args) for probe in probes) and not is_nan(*probes[1].args[:2], 1)
+
+
 def _signed(logits, labels, bins=15):
     gap, share = _gaps(logits, labels, bins)
     return (gap * share).sum().item()
@@ -230,13 +253,20 @@ CALIBRATION = Exercise(
                 "At which point must the sign go?",
                 matches=_any_of(_signed, lambda z, y, bins=15: -_signed(z, y, bins),
                                 lambda z, y, bins=15: abs(_signed(z, y, bins)))),
+        Mistake("an empty bin counts", "A bin without answers has no mean: your result is NaN.",
+                "How many answers must a bin hold before you take a mean?", matches=_empty_bins_count),
+        Mistake("the middle of the bin", "You compare accuracy with the middle of the bin, not with the mean "
+                "confidence in it.", "Which confidences lie in the bin?", imitation=_from_the_middle),
+        Mistake("not divided by all answers", "Your result grows with the number of answers, and can be more than 1: "
+                "each bin counts by how many answers it holds, not by its share of them.",
+                "What must the weights of all bins add up to?", imitation=_not_divided),
         Mistake("the gap of each answer by itself", "You take the size of the gap before the answers of a bin have "
                 "come together. One answer is right or wrong, so even a perfect 0.8 is always 0.2 or 0.8 away.",
                 "Of how many answers does it take a mean before *is right in 80% of cases* means anything?",
                 imitation=_each_by_itself),
         Mistake("every bin weighs the same", "A bin that holds one answer weighs as much as one that holds hundreds: "
-                "you average over the bins.", "Which share of the answers lies in each bin?",
-                matches=_any_of(_unweighted, _over_all_bins)),
+                "you add up the gaps, or average them, as they are.", "Which share of the answers lies in each bin?",
+                matches=_any_of(_unweighted, _over_all_bins, _sum_of_gaps)),
         Mistake("the largest gap", "You return the gap of the worst bin. That is a measure of its own, the maximum "
                 "calibration error.", "What does *expected* ask you to do with the gaps?", imitation=_largest),
         Mistake("squared gaps", "You square the gaps; asked for is their size.", "By what are large gaps made to count "
@@ -320,9 +350,14 @@ OTHER_TEXTS = Mistake(
 )
 CHANGED_VALUES = Mistake(
     "the logits are not the same ones",
-    "Rows of yours hold other numbers than before. A control takes one thing away and leaves the rest: each text must "
+    "Rows of yours hold other numbers than before. A control changes one thing and leaves the rest: each text must "
     "keep its confidence and its entropy.",
     "What may change about a logit: its size, or only its place?",
+)
+UNCHANGED = Mistake(
+    "nothing is shuffled",
+    "Your result is the same as what was given: no logit has moved.",
+    "Does your assignment write into the result, or into a copy of a part of it?",
 )
 ANSWER_MOVES = Mistake(
     "the answer moves too",
@@ -360,19 +395,23 @@ SOME_NEVER = Mistake(
 )
 
 
-def keeps_what_it_must(fn: Callable) -> Mistake | None:
+def keeps_what_it_must(fn: Callable) -> Mistake | Finding | None:
     """The input stays, each row keeps its numbers, and its largest its place."""
     logits = _rows()
     if 0 in call(fn, (logits.clone(), 1)).changed:
         return IN_PLACE
     made = _shuffled(fn, logits, 1)
     if made is None:
-        return CHANGED_VALUES
+        return Finding("wrong shape",
+                       f"For logits of shape {tuple(logits.shape)} your result has another shape.",
+                       "Does every text get a row, with all of its classes?")  # fmt: skip
     made = made.to(logits.dtype)
     if not torch.equal(made.sort(dim=1).values, logits.sort(dim=1).values):
         moved = torch.equal(made.flatten().sort().values, logits.flatten().sort().values)
         return OTHER_TEXTS if moved else CHANGED_VALUES
-    return None if torch.equal(made.argmax(dim=1), logits.argmax(dim=1)) else ANSWER_MOVES
+    if not torch.equal(made.argmax(dim=1), logits.argmax(dim=1)):
+        return ANSWER_MOVES
+    return UNCHANGED if torch.equal(made, logits) else None
 
 
 def takes_its_chance_from_the_seed(fn: Callable) -> Mistake | None:
@@ -414,8 +453,8 @@ SHUFFLE = Exercise(
     reference=shuffle_dark_knowledge, probes=shuffle_probes,
     properties=[keeps_what_it_must, takes_its_chance_from_the_seed, draws_for_each_text],
     mistakes=[
-        IN_PLACE, OTHER_TEXTS, CHANGED_VALUES, ANSWER_MOVES, UNSEEDED, SEED_IGNORED, GLOBAL_STATE, ONE_FOR_ALL,
-        SOME_NEVER,
+        IN_PLACE, OTHER_TEXTS, CHANGED_VALUES, UNCHANGED, ANSWER_MOVES, UNSEEDED, SEED_IGNORED, GLOBAL_STATE,
+        ONE_FOR_ALL, SOME_NEVER,
     ],
     hints=(
         "Write one text's four logits on four cards in a row. Which card stays, and what do you do with the other "
