@@ -34,10 +34,11 @@ def test_parameters_are_those_of_the_model(change):
 def test_multiplications_are_those_that_torch_counts(length):
     from torch.utils.flop_counter import FlopCounterMode
 
-    model, counter = SmallBert(TINY).eval(), FlopCounterMode(display=False)
+    # In train mode attention is written out; in eval mode PyTorch's own kernel does it, which is not counted.
+    model, counter = SmallBert(TINY).train(), FlopCounterMode(display=False)
     ids = torch.ones(1, length, dtype=torch.long)
     with counter:
-        model(ids, ids, levels=True)
+        model(ids, ids)
     # Torch counts a multiplication and an addition for each.
     assert 2 * sum(anatomy.compute(TINY, length)["multiplications"].values()) == counter.get_total_flops()
 
