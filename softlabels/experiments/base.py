@@ -8,9 +8,7 @@ comparable.
 
 import json
 import multiprocessing
-import os
 import platform
-import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +26,7 @@ from tqdm.auto import tqdm
 
 from softlabels.distill.transfer import SoftLabelCache, write_atomically
 from softlabels.tasks import home
+from softlabels.tasks.provenance import commit, cores, processor
 
 
 class Cell(NamedTuple):
@@ -217,28 +216,6 @@ def provenance() -> dict:
     )
 
 
-def commit() -> str:
-    """Return the clone's commit, with a plus sign when the package has changed since; "" where there is none."""
-    try:
-        git = ["git", "-C", str(home.root())]
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        clean = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "softlabels"]).returncode == 0
-        return head.stdout.strip() + ("" if clean else "+")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def processor() -> str:
-    """Return the processor's name, and how many cores this process may use."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass
-    return f"{name}, {cores()} cores"
-
-
 def some(examples, count: int | None):
     """Return count of the examples, spread evenly over the file (whose order follows the classes), or all of them."""
     if count is None or count >= len(examples):
@@ -254,8 +231,3 @@ def soft_labels_of(task) -> SoftLabelCache:
             f"there are no soft labels at {path}: `softlabels run soft-labels-{task.name}` makes them"
         )
     return SoftLabelCache.load(path, expect=task)
-
-
-def cores() -> int:
-    """Return how many cores this process may use, which in a container is fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,16 +1,14 @@
 """The model card: every number in it comes from the run."""
 
 import platform
-import subprocess
 import time
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
 
-from softlabels.tasks import home
+from softlabels.tasks.provenance import commit, processor
 from softlabels.tasks.table import SPLITS, Table
 
 from .stages import Settings, describe
@@ -54,7 +52,7 @@ def write_card(table: Table, settings: Settings, base: str, chosen: dict, tried:
         "## How fast, how large",
         "",
         f"Model, tokenizer and labels: {found['megabytes']:.2f} MB (10^6 bytes). ONNX Runtime, one thread, from text "
-        f"to logits, {_processor()}:",
+        f"to logits, {processor()}:",
         "",
         "| texts at once | median | 95th percentile |",
         "|---|---|---|",
@@ -110,15 +108,6 @@ def interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
     return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
 
 
-def commit() -> str:
-    """Return the commit of the clone that this package runs from; "" where there is none."""
-    git = ["git", "-C", str(home.root()), "rev-parse", "--short=12", "HEAD"]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
 def _int8_loss(models: dict) -> str:
     if "student, as shipped but in fp32" not in models:
         return ""
@@ -159,11 +148,3 @@ def _classes(table: Table, recall: dict) -> list[str]:
     if rest := len(table.classes) - len(shown):
         lines.append(f"| ({rest:,} more classes, which go better or were not tested) | | | | | |")
     return lines
-
-
-def _processor() -> str:
-    try:
-        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        return names[0].split(":")[1].strip()
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
