@@ -8,10 +8,12 @@ offsets).
 
 from .augment import augment, augment_texts
 from .batching import best_device, best_precision, length_buckets, pad
-from .bert import Levels, SmallBert, SmallBertConfig, attention
+from .bert import Levels, SmallBert, SmallBertConfig, attention, share_layers
 from .bias import best_bias, with_bias
 from .contrasts import fold_classes, shuffle_dark_knowledge
+from .early_exit import Exits, early_exit, exits_loss
 from .factors import two_by_two
+from .frontier import ShippingBudget, pareto_front
 from .levels import (
     attention_loss,
     copy_embeddings,
@@ -24,6 +26,7 @@ from .levels import (
     teacher_levels,
 )
 from .losses import distillation_loss, kl_divergence, soft_cross_entropy, soft_gradient
+from .low_rank import factorise_table, narrow_embeddings
 from .metrics import (
     CASES,
     accuracy,
@@ -35,6 +38,8 @@ from .metrics import (
     negative_log_likelihood,
 )
 from .multilevel import LevelStudent, MultiLevelLoss, TeacherLevels
+from .pruning import head_importance, keep_pruned, magnitude_mask, prune_heads, prune_weights
+from .rounding import quantize_rows, round_weights
 from .selection import choose_on_validation, optimism_of_the_maximum, standard_error_of_difference
 from .student import SIZES, make_student, student_from_teacher
 from .teacher import Teacher, TeacherMismatch, finetune_teacher, load_teacher, teacher_logits
@@ -45,16 +50,18 @@ from .transfer import DamagedSoftLabels, Manifest, ManifestMismatch, SoftLabelCa
 from .verdict import Verdict, verdict
 
 __all__ = [
-    "CASES", "SIZES", "Batch", "Budget", "DamagedSoftLabels", "HardLabelLoss", "LevelStudent", "Levels", "Manifest",
-    "ManifestMismatch", "MultiLevelLoss", "Run", "SmallBert", "SmallBertConfig", "SoftLabelCache", "SoftLabelLoss",
-    "Teacher", "TeacherLevels", "TeacherMismatch", "TopK", "TransferSet", "UnknownIds", "Verdict", "accuracy",
-    "agreement", "attention", "attention_loss", "augment", "augment_texts", "best_bias", "best_device",
-    "best_precision", "choose_on_validation", "class_affinity", "compare_answers", "copy_embeddings", "copy_layers",
-    "correct", "distillation_loss", "entropy_bits", "expected_calibration_error", "finetune_teacher",
-    "fold_classes", "hidden_state_loss", "kl_divergence", "layer_map", "length_buckets", "load_teacher",
-    "make_projections", "make_student", "matched_levels", "negative_log_likelihood", "optimism_of_the_maximum",
-    "pad", "predict", "relation_loss", "restore_soft_labels", "shuffle_dark_knowledge", "soft_cross_entropy",
-    "soft_gradient", "soften", "standard_error_of_difference", "student_from_teacher", "teacher_levels",
-    "teacher_logits", "temperature_for_entropy", "top_k_soft_labels", "train", "training_step", "two_by_two",
-    "verdict", "with_bias",
+    "CASES", "SIZES", "Batch", "Budget", "DamagedSoftLabels", "Exits", "HardLabelLoss", "LevelStudent", "Levels",
+    "Manifest", "ManifestMismatch", "MultiLevelLoss", "Run", "ShippingBudget", "SmallBert", "SmallBertConfig",
+    "SoftLabelCache", "SoftLabelLoss", "Teacher", "TeacherLevels", "TeacherMismatch", "TopK", "TransferSet",
+    "UnknownIds", "Verdict", "accuracy", "agreement", "attention", "attention_loss", "augment", "augment_texts",
+    "best_bias", "best_device", "best_precision", "choose_on_validation", "class_affinity", "compare_answers",
+    "copy_embeddings", "copy_layers", "correct", "distillation_loss", "early_exit", "entropy_bits", "exits_loss",
+    "expected_calibration_error", "factorise_table", "finetune_teacher", "fold_classes", "head_importance",
+    "hidden_state_loss", "keep_pruned", "kl_divergence", "layer_map", "length_buckets", "load_teacher",
+    "magnitude_mask", "make_projections", "make_student", "matched_levels", "narrow_embeddings",
+    "negative_log_likelihood", "optimism_of_the_maximum", "pad", "pareto_front", "predict", "prune_heads",
+    "prune_weights", "quantize_rows", "relation_loss", "restore_soft_labels", "round_weights", "share_layers",
+    "shuffle_dark_knowledge", "soft_cross_entropy", "soft_gradient", "soften", "standard_error_of_difference",
+    "student_from_teacher", "teacher_levels", "teacher_logits", "temperature_for_entropy", "top_k_soft_labels", "train",
+    "training_step", "two_by_two", "verdict", "with_bias",
 ]  # fmt: skip

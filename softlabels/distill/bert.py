@@ -19,7 +19,11 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class SmallBertConfig:
-    """The shape of a SmallBert. classes None means no classifier; pooling is "mean" (over real tokens) or "cls"."""
+    """The shape of a SmallBert. classes None means no classifier; pooling is "mean" (over real tokens) or "cls".
+
+    Two savings of ALBERT (Lan et al. 2020): table_width, the width of the word table, whose vectors are widened by a
+    matrix (None: the width); shared, one layer's weights used by all.
+    """
 
     layers: int
     width: int
@@ -31,6 +35,8 @@ class SmallBertConfig:
     pooling: str = "mean"
     dropout: float = 0.1
     eps: float = 1e-12
+    table_width: int | None = None
+    shared: bool = False
 
     def __post_init__(self):
         if self.width % self.heads:
@@ -175,12 +181,15 @@ class SmallBert(nn.Module):
     def __init__(self, config: SmallBertConfig):
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocab_size, config.width)
+        self.words = nn.Embedding(config.vocab_size, config.table_width or config.width)
+        self.widen = nn.Linear(config.table_width, config.width, bias=False) if config.table_width else None
         self.positions = nn.Embedding(config.max_length, config.width)
         self.segments = nn.Embedding(2, config.width)  # only the first is used: a text is one segment here
         self.embedding_norm = nn.LayerNorm(config.width, eps=config.eps)
         self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        if config.shared:
+            share_layers(self)
         self.head = nn.Linear(config.width, config.classes) if config.classes else None
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, levels: bool = False) -> Tensor | Levels:
@@ -190,21 +199,25 @@ class SmallBert(nn.Module):
         padding; what stands in the padding changes nothing. Returns logits (batch, classes); the last hidden states
         (batch, length, width) when there is no classifier; Levels when levels is true.
         """
-        mask = attention_mask.bool()
-        positions = self.positions.weight[: input_ids.shape[1]]
-        x = self.dropout(self.embedding_norm(self.words(input_ids) + positions + self.segments.weight[0]))
+        mask, x = attention_mask.bool(), self.embed(input_ids)
         hidden_states, attentions, values = [x], [], []
         first_only = self.head is not None and self.config.pooling == "cls" and not levels  # in the last layer
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers, start=1):
             if levels:
                 values.append(layer.value(x))
-            x, weights = layer(x, mask, levels, first_only and layer is self.layers[-1])
+            x, weights = layer(x, mask, levels, first_only and number == len(self.layers))
             hidden_states.append(x)
             attentions.append(weights)
         logits = self.classify(x, mask) if self.head else None
         if levels:
             return Levels(logits, tuple(hidden_states), tuple(attentions), tuple(values))
         return x if logits is None else logits
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Return what the first layer reads, (batch, length, width): words, widened if need be, positions, segment."""
+        words = self.widen(self.words(input_ids)) if self.widen else self.words(input_ids)
+        positions = self.positions.weight[: input_ids.shape[1]]
+        return self.dropout(self.embedding_norm(words + positions + self.segments.weight[0]))
 
     def classify(self, x: Tensor, mask: Tensor) -> Tensor:
         """Pool the last hidden states (batch, length, width) into one vector a text, and return its logits."""
@@ -228,6 +241,15 @@ class SmallBert(nn.Module):
                 raise ValueError(f"{folder}: {hub} is {found}, and this model needs {tuple(parameter.shape)}")
             parameter.data.copy_(theirs[hub])
         return self
+
+
+def share_layers(student: SmallBert) -> SmallBert:
+    """Let every layer of a student be its first one (ALBERT, Lan et al. 2020, section 3.1); returns the student.
+
+    The weights of the others are gone; a text still passes through as many layers as before.
+    """
+    student.layers = nn.ModuleList([student.layers[0]] * len(student.layers))
+    return student
 
 
 HUB_NAMES = {

@@ -29,23 +29,51 @@ class Latency(NamedTuple):
 def export_onnx(student: "bert.SmallBert", path: Path) -> None:
     """Write a student as an ONNX model: input_ids int64 and attention_mask bool (batch, length) -> logits.
 
-    torch's exporter by tracing is used: its successor by torch.export takes ten times the time and one package more,
-    for the same logits. Batch and length are free; the length goes up to the student's max_length.
+    Batch and length are free; the length goes up to the student's max_length.
     """
     example = torch.ones(2, 5, dtype=torch.int64), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-    free = {0: "batch", 1: "length"}
+    trace_onnx(student.cpu().eval(), example, path, ["logits"])
+
+
+def trace_onnx(model: torch.nn.Module, example: tuple[Tensor, Tensor], path: Path, outputs: Sequence[str]) -> None:
+    """Write a model of two inputs, whose batch and length are free, as ONNX.
+
+    torch's exporter by tracing is used: its successor by torch.export takes ten times the time and one package more,
+    for the same logits.
+    """
+    import onnx
+
+    inputs, free = ["input_ids", "attention_mask"], {0: "batch", 1: "length"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every shape that it reads, and of its successor
         torch.onnx.export(
-            student.cpu().eval(),
+            model,
             example,
             str(path),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            dynamic_axes={"input_ids": free, "attention_mask": free, "logits": {0: "batch"}},
+            input_names=inputs,
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} if name == "logits" else free for name in (*inputs, *outputs)},
             opset_version=17,  # read by ONNX Runtime from 1.13 (2022) on
             dynamo=False,
         )
+    written = onnx.load(path)
+    if name_shared_weights(written.graph):
+        onnx.save(written, path)
+
+
+def name_shared_weights(graph: Any) -> bool:
+    """Let every product that uses a shared weight name it, and tell whether there was any.
+
+    torch writes such a weight once and hands it on through Identity nodes, behind which the quantizer sees no weight.
+    """
+    weights = {weight.name for weight in graph.initializer}
+    copies = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Identity" and n.input[0] in weights}
+    for node in graph.node:
+        node.input[:] = [copies.get(name, name) for name in node.input]
+    kept = [node for node in graph.node if node.output[0] not in copies]
+    del graph.node[:]
+    graph.node.extend(kept)
+    return bool(copies)
 
 
 def quantize_int8(source: Path, path: Path) -> None:
@@ -55,6 +83,7 @@ def quantize_int8(source: Path, path: Path) -> None:
     needed for calibration. What that costs in accuracy has to be measured. The weights are unsigned: products of an
     unsigned and a signed byte overflow on processors without VNNI instructions, which ruins the logits there.
     """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root = logging.getLogger()
@@ -64,6 +93,12 @@ def quantize_int8(source: Path, path: Path) -> None:
         quantize_dynamic(source, path, per_channel=True, weight_type=QuantType.QUInt8)
     finally:
         root.setLevel(level)
+    model = onnx.load(path)  # it leaves behind the fp32 form of a weight that several products use: shared layers
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [weight for weight in model.graph.initializer if weight.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    onnx.save(model, path)
 
 
 def export_folder(student: "bert.SmallBert", tokenizer: Any, classes: Sequence[str], folder: Path, int8: bool) -> None:

@@ -15,11 +15,12 @@ import torch
 from .bert import SmallBert, build_empty
 
 
-def pieces_to_keep(tokenizer: Any, token_ids: np.ndarray) -> np.ndarray:
+def pieces_to_keep(tokenizer: Any, token_ids: np.ndarray, most: int | None = None) -> np.ndarray:
     """Return the ids to keep, int64, ascending.
 
-    tokenizer: a tokenizers.Tokenizer with a WordPiece model. token_ids: int array, all tokens of the texts. ValueError
-    for a tokenizer of another kind.
+    tokenizer: a tokenizers.Tokenizer with a WordPiece model. token_ids: int array, all tokens of the texts. most: keep
+    so many ids at most, those that stand in the texts most often; special tokens and single characters are always kept,
+    even past that number. ValueError for a tokenizer of another kind.
     """
     state = json.loads(tokenizer.to_str())
     if state["model"]["type"] != "WordPiece":
@@ -28,7 +29,13 @@ def pieces_to_keep(tokenizer: Any, token_ids: np.ndarray) -> np.ndarray:
     special = {token["content"] for token in state["added_tokens"]} | {state["model"]["unk_token"]}
     special |= {"[PAD]", "[CLS]", "[SEP]"}
     always = [i for piece, i in vocabulary.items() if piece in special or len(piece.removeprefix(prefix)) == 1]
-    return np.union1d(np.array(always, dtype=np.int64), np.unique(token_ids))
+    always = np.array(always, dtype=np.int64)
+    found, counts = np.unique(token_ids, return_counts=True)
+    if most is not None:
+        new = ~np.isin(found, always)
+        commonest = np.argsort(-counts[new], kind="stable")
+        found = found[new][commonest[: max(0, most - len(always))]]
+    return np.union1d(always, found)
 
 
 def trim_tokenizer(tokenizer: Any, keep: np.ndarray) -> Any:

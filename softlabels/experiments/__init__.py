@@ -11,6 +11,9 @@ from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
 from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
+from softlabels.experiments.headline import Headline
+from softlabels.experiments.lever_speed import LeverSpeed
+from softlabels.experiments.levers import Levers, LeversOneShot
 from softlabels.experiments.multi_level import MultiLevel, MultiLevelLong
 from softlabels.experiments.omitted_class import OmittedClass
 from softlabels.experiments.smoothed_teachers import SmoothedTeachers
@@ -26,7 +29,7 @@ __all__ = ["ConfigurationChanged", "Experiment", "Results", "describe", "names",
 ALL = (
     TeacherRun, SoftLabels, FirstLook, SoftLabelCost, TopKExperiment, TemperatureWeights, FewLabelsTeachers,
     TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, MultiLevelLong, Failures, SmoothedTeachers,
-    TwoClasses,
+    TwoClasses, LeversOneShot, Levers, Headline, LeverSpeed,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 

@@ -1,0 +1,100 @@
+"""Bytes, memory and time of every compressed model, all in one run, each round measuring them one after the other.
+
+Neither size nor speed depends on what the weights are, so nothing is trained here; only pruned weights and the exits'
+classifiers, which decide how many layers a text passes, are the real ones.
+"""
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from softlabels import distill, tasks
+from softlabels.distill import export
+from softlabels.distill.dashboard import TorchClassifier, measure_peak_megabytes, measure_speed, zipped_megabytes
+from softlabels.distill.early_exit import ExitClassifier, Exits, export_exits
+from softlabels.distill.pruning import keep_pruned
+from softlabels.experiments import headline, levers
+from softlabels.experiments.base import Cell, Experiment, some
+
+TORCH = "fp32 in torch"
+FORMS = {"teacher": (TORCH, levers.FP32, levers.INT8, levers.FEWER)}
+FORMS |= {arm: (levers.FP32, levers.INT8) for arm in levers.BUILD}
+FORMS |= {arm: (*FORMS[arm], levers.FEWER) for arm in levers.FEWER_PIECES}
+FORMS |= {arm: (TORCH, levers.FP32, levers.INT8, levers.FEWER) for arm in headline.SHAPES}
+TEXTS = 200
+
+
+class LeverSpeed(Experiment):
+    name = "lever-speed"
+    description = "megabytes, peak memory and milliseconds of every compressed model, through ONNX Runtime, in one run"
+    arms = (*FORMS, levers.EARLY_EXIT)
+    seeds = 5  # rounds
+    parallel = False
+
+    def settings(self) -> dict:
+        task = tasks.load("wordnet")
+        exits = [f"threshold {threshold}" for threshold in levers.THRESHOLDS]
+        forms = {arm: list(forms) for arm, forms in FORMS.items()} | {levers.EARLY_EXIT: exits}
+        texts = 20 if self.quick else TEXTS
+        return dict(task_fingerprint=task.fingerprint, texts=texts, threads=1, forms=forms)
+
+    def units(self) -> int:
+        return 1
+
+    def run_cell(self, cell: Cell, settings: dict, tell):
+        task = tasks.load("wordnet")
+        texts = list(some(task.split("validation"), settings["texts"]).texts)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(settings["threads"])
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                measured = [
+                    dict(form=form, **measure(cell, form, task, texts, Path(scratch) / str(i)))
+                    for i, form in enumerate(settings["forms"][cell.arm])
+                ]
+        finally:
+            torch.set_num_threads(threads)
+        return measured, {}
+
+
+def measure(cell: Cell, form: str, task, texts: list[str], folder: Path) -> dict:
+    """Measure one model in one form, once."""
+    teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(task.name)).model
+    if cell.arm == levers.EARLY_EXIT:
+        exits = trained_exits(teacher)
+        export_exits(exits, folder)
+        classifier = ExitClassifier(folder, tasks.tokenizer(), float(form.split()[-1]))
+        size = (
+            sum(path.stat().st_size for path in folder.iterdir())
+            + (tasks.base_model() / "tokenizer.json").stat().st_size
+        )
+        return dict(megabytes=size / 1e6) | measure_speed(classifier, texts, len(texts))
+    student = teacher
+    if cell.arm in levers.BUILD:
+        student = keep_pruned(levers.BUILD[cell.arm](teacher, task, 0))
+    elif cell.arm in headline.SHAPES:
+        student = headline.build(cell.arm, len(task.classes), 0)
+    if form == TORCH:
+        return measure_speed(TorchClassifier(student, tasks.tokenizer()), texts, len(texts))
+    classifier = levers.ship(student, task, form, folder)
+    about = dict(megabytes=export.folder_megabytes(folder), zipped_megabytes=zipped_megabytes(folder))
+    return (
+        about
+        | dict(peak_megabytes=measure_peak_megabytes(folder, texts))
+        | measure_speed(classifier, texts, len(texts))
+    )
+
+
+def trained_exits(teacher) -> Exits:
+    """Return the exits of the levers experiment's first seed. FileNotFoundError says what to run first."""
+    from safetensors.numpy import load_file
+
+    path = tasks.home.results(levers.Levers.name).with_suffix(".safetensors")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is not there, which holds the exits' classifiers: softlabels run levers")
+    prefix = f"{levers.EARLY_EXIT}/0/"
+    arrays = {name.removeprefix(prefix): array for name, array in load_file(path).items() if name.startswith(prefix)}
+    exits = Exits(teacher)
+    exits.heads.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return exits
