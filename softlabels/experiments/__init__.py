@@ -13,7 +13,7 @@ from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
 from softlabels.experiments.headline import Headline
 from softlabels.experiments.lever_speed import LeverSpeed
-from softlabels.experiments.levers import Levers, LeversOneShot
+from softlabels.experiments.levers import Levers, LeversOneShot, LeversPilot
 from softlabels.experiments.multi_level import MultiLevel, MultiLevelLong
 from softlabels.experiments.omitted_class import OmittedClass
 from softlabels.experiments.smoothed_teachers import SmoothedTeachers
@@ -29,7 +29,7 @@ __all__ = ["ConfigurationChanged", "Experiment", "Results", "describe", "names",
 ALL = (
     TeacherRun, SoftLabels, FirstLook, SoftLabelCost, TopKExperiment, TemperatureWeights, FewLabelsTeachers,
     TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, MultiLevelLong, Failures, SmoothedTeachers,
-    TwoClasses, LeversOneShot, Levers, Headline, LeverSpeed,
+    TwoClasses, LeversOneShot, LeversPilot, Levers, Headline, LeverSpeed,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 

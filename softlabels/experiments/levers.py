@@ -14,10 +14,10 @@ import torch
 from softlabels import distill, tasks
 from softlabels.distill import export, vocabulary
 from softlabels.distill.dashboard import measure_quality
-from softlabels.distill.early_exit import Exits, early_exit, exits_loss
+from softlabels.distill.early_exit import early_exit
 from softlabels.distill.low_rank import narrow_embeddings
 from softlabels.distill.pruning import head_importance, keep_pruned, prune_heads, prune_weights
-from softlabels.experiments.base import Experiment, soft_labels_of, some
+from softlabels.experiments.base import Cell, Experiment, soft_labels_of, some
 from softlabels.experiments.students import StudentExperiment, all_texts
 
 HEADS, SHARE, SHARED_PASSES, TABLE_WIDTH, PIECES = 6, 0.8, 3, 64, 8_000
@@ -79,42 +79,96 @@ BUILD = {
     "depth 2, narrow word table": narrow_table,
 }
 EARLY_EXIT = "early exit"
+FEWER_PIECES = ("depth 2", "width 128, depth 2")
+
+# A pruned teacher has little to learn and much to lose, a student with new parts the opposite, so one learning rate for
+# all would decide the comparison. Each arm takes its family's, which levers-pilot tried on the family's first arm.
+FAMILIES = {
+    "depth 3": ("depth 3", "depth 2", "depth 1", "depth 2, narrow word table"),
+    "width 256, depth 4": ("width 256, depth 4",),
+    "width 128, depth 2": ("width 128, depth 2",),
+    "6 of 12 heads": ("6 of 12 heads",),
+    "80% of weights pruned": ("80% of weights pruned",),
+    "shared layer, 3 passes": ("shared layer, 3 passes",),
+    EARLY_EXIT: (EARLY_EXIT,),
+}
+TRIED_RATES = {
+    "depth 3": (1e-4, 3e-4, 1e-3),
+    "width 256, depth 4": (3e-4, 1e-3, 3e-3),
+    "width 128, depth 2": (1e-3, 3e-3, 1e-2),
+    "6 of 12 heads": (3e-5, 1e-4, 3e-4),
+    "80% of weights pruned": (1e-4, 3e-4, 1e-3),
+    "shared layer, 3 passes": (1e-4, 3e-4, 1e-3),
+    EARLY_EXIT: (1e-3, 3e-3, 1e-2),
+}
+CHOSEN_RATES = dict.fromkeys(FAMILIES, 1e-3)  # the best of them on validation
+PILOT_SEED = 5  # none of the five
 
 
 class Levers(StudentExperiment):
     name = "levers"
     description = "each lever on the teacher, recovered by distillation on one budget; in fp32, int8, with fewer pieces"
     arms = (*BUILD, EARLY_EXIT)
-    updates = 300
+    updates = 200
     columns = ("accuracy", "agreement", "ece")
-
-    def budget(self):
-        return replace(super().budget(), learning_rate=LEARNING_RATE)
 
     def settings(self):
         about = dict(heads=HEADS, share=SHARE, passes=SHARED_PASSES, table_width=TABLE_WIDTH, pieces=PIECES)
-        return super().settings() | about | dict(probes=PROBES, thresholds=list(THRESHOLDS), fewer=list(FEWER_PIECES))
+        about |= dict(probes=PROBES, thresholds=list(THRESHOLDS), fewer=list(FEWER_PIECES), rates=CHOSEN_RATES)
+        return super().settings() | about | dict(student=None)
 
     def run_cell(self, cell, settings, tell):
-        task = tasks.load(settings["task"])
-        teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(task.name)).model
-        texts = all_texts(task)
-        transfer_set = distill.TransferSet(texts.tokens, teacher_logits=soft_labels_of(task).logits_for(texts.ids))
+        (family,) = (first for first, arms in FAMILIES.items() if cell.arm in arms)
+        rate = settings["rates"][family]
+        student, about = self.recover(cell, rate, settings, tell)
+        task, about = tasks.load(settings["task"]), about | dict(learning_rate=rate)
         if cell.arm == EARLY_EXIT:
-            exits = Exits(teacher, cell.seed)
-            about = self.train(exits, transfer_set, exits_loss, cell, settings, tell)
-            rows = exit_rows(exits, task, self.quick)
-            heads = {name: value.numpy() for name, value in exits.heads.state_dict().items()}
-            return [about | row for row in rows], heads
-        student = BUILD[cell.arm](teacher, task, cell.seed)
-        about = self.train(student, transfer_set, distill.SoftLabelLoss(), cell, settings, tell)
-        forms = (FP32, INT8, FEWER) if cell.arm in FEWER_PIECES else (FP32, INT8)
-        rows, arrays = form_rows(keep_pruned(student), task, forms, self.quick)
+            rows, arrays = exit_rows(student, task, self.quick)
+        else:
+            forms = (FP32, INT8, FEWER) if cell.arm in FEWER_PIECES else (FP32, INT8)
+            rows, arrays = form_rows(student, task, forms, self.quick)
         return [about | row for row in rows], arrays
 
+    def recover(self, cell: Cell, rate: float, settings: dict, tell) -> tuple:
+        """Pull a lever on the teacher and distil what is left; return it with the columns that say how."""
+        task = tasks.load(settings["task"])
+        teacher, texts = teacher_of(task), all_texts(task)
+        transfer_set = distill.TransferSet(texts.tokens, teacher_logits=soft_labels_of(task).logits_for(texts.ids))
+        exits = cell.arm == EARLY_EXIT
+        student = distill.Exits(teacher, cell.seed) if exits else BUILD[cell.arm](teacher, task, cell.seed)
+        objective = distill.exits_loss if exits else distill.SoftLabelLoss()
+        about = self.train(student, transfer_set, objective, cell, settings | rated(settings, rate), tell)
+        return distill.keep_pruned(student), about
 
-FEWER_PIECES = ("depth 2", "width 128, depth 2")
-LEARNING_RATE = 1e-3
+
+class LeversPilot(Levers):
+    """Which learning rate suits each family of arms? The test set is not looked at."""
+
+    name = "levers-pilot"
+    description = "the learning rate of each lever's recovery, by accuracy on validation, one run each"
+    arms = tuple(f"{family}, rate {rate:g}" for family, rates in TRIED_RATES.items() for rate in rates)
+    seeded = False
+    columns = ("validation_accuracy",)
+
+    def settings(self):
+        return {name: value for name, value in super().settings().items() if name != "rates"} | dict(seed=PILOT_SEED)
+
+    def run_cell(self, cell, settings, tell):
+        family, rate = cell.arm.rsplit(", rate ", 1)
+        student, about = self.recover(Cell(family, settings["seed"]), float(rate), settings, tell)
+        validation = some(tasks.load(settings["task"]).split("validation"), 100 if self.quick else None)
+        logits = distill.predict(student, validation.tokens)
+        answers = student.by_layer(logits) if family == EARLY_EXIT else logits[None]  # of exits, the mean over all
+        found = sum(distill.accuracy(answer, validation.labels) for answer in answers) / len(answers)
+        return [about | dict(family=family, learning_rate=float(rate), validation_accuracy=found)], {}
+
+
+def rated(settings: dict, rate: float) -> dict:
+    return dict(budget=settings["budget"] | dict(learning_rate=rate))
+
+
+def teacher_of(task) -> distill.SmallBert:
+    return distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(task.name)).model
 
 
 class LeversOneShot(Experiment):
@@ -145,7 +199,7 @@ class LeversOneShot(Experiment):
 
     def run_cell(self, cell, settings, tell):
         task = tasks.load(settings["task"])
-        teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(task.name)).model
+        teacher = teacher_of(task)
         forms = (FP32, INT8, FEWER) if cell.arm == "teacher" else (FP32,)
         student = teacher
         if cell.arm == "depth 3":
