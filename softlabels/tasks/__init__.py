@@ -9,15 +9,17 @@ Importing this package reads no data; `softlabels fetch` gets it.
 
 from pathlib import Path
 
-from softlabels.tasks import carriers, home, store, wordnet
+from softlabels.tasks import carriers, corpora, home, store, wordnet
+from softlabels.tasks.ranking import Queries, RankingTask, open_reverse_dictionary
 from softlabels.tasks.store import Examples, Ragged, Task, UnknownExample, UnknownSplit
 
 __all__ = [
-    "Examples", "Ragged", "Task", "UnknownExample", "UnknownSplit", "UnknownTask",
-    "base_model", "carriers", "home", "load", "tokenizer",
+    "Examples", "Queries", "Ragged", "RankingTask", "Task", "UnknownExample", "UnknownSplit", "UnknownTask",
+    "base_model", "carriers", "home", "load", "load_ranking", "tokenizer",
 ]  # fmt: skip
 
-TASKS = ("wordnet",)
+TASKS = ("wordnet", "newsgroups", "reuters")
+RANKING_TASKS = ("reverse_dictionary",)
 
 
 class UnknownTask(ValueError):
@@ -34,14 +36,48 @@ def load(name: str = "wordnet") -> Task:
     """
     if name not in TASKS:
         raise UnknownTask(f"There is no task {name!r}. There are: {', '.join(TASKS)}.")
+    return _open_wordnet() if name == "wordnet" else _open_corpus(name)
+
+
+def _open_wordnet() -> Task:
     folder = carriers.carrier_path("wordnet")
 
     def read():
         ids, texts, labels = wordnet.read_glosses(folder)
         return ids, texts, labels, wordnet.split_of(ids)
 
-    origin = {"source": carriers.sources()["wordnet"].stamp(), "reader": store.code_hash(Path(wordnet.__file__))}
-    return store.open_or_build(name, wordnet.CLASSES, read, base_model() / "tokenizer.json", origin)
+    origin = _origin("wordnet", wordnet)
+    return store.open_or_build("wordnet", wordnet.CLASSES, read, base_model() / "tokenizer.json", origin)
+
+
+def _open_corpus(name: str) -> Task:
+    corpus = {"newsgroups": corpora.NEWSGROUPS, "reuters": corpora.REUTERS}[name]
+    folder = carriers.carrier_path("newsgroups")  # both travel in one package
+    return store.open_or_build(
+        name,
+        corpus.classes,
+        lambda: corpora.read(corpus, folder),
+        base_model() / "tokenizer.json",
+        _origin("newsgroups", corpora),
+        corpora.MAX_PIECES,
+    )
+
+
+def _origin(carrier: str, reader) -> dict:
+    return {"source": carriers.sources()[carrier].stamp(), "reader": store.code_hash(Path(reader.__file__))}
+
+
+def load_ranking(name: str = "reverse_dictionary") -> RankingTask:
+    """Open a re-ranking task: the first time its candidates are drawn (half a minute), later at once.
+
+    Raises:
+        UnknownTask: there is no such task.
+        NotFetched: its data are not on this machine yet; the message says how to get them.
+        DiskFull, ReadOnly: it could not be prepared in the cache.
+    """
+    if name not in RANKING_TASKS:
+        raise UnknownTask(f"There is no ranking task {name!r}. There are: {', '.join(RANKING_TASKS)}.")
+    return open_reverse_dictionary(load("wordnet"), base_model() / "tokenizer.json")
 
 
 def base_model() -> Path:
@@ -53,6 +89,9 @@ def base_model() -> Path:
     return carriers.carrier_path("minilm")
 
 
-def tokenizer():
-    """Return the base model's `tokenizers.Tokenizer`: no padding, cut at 64 pieces, as the stored tokens were made."""
-    return store.open_tokenizer(base_model() / "tokenizer.json")
+def tokenizer(max_pieces: int = store.MAX_PIECES):
+    """Return the base model's `tokenizers.Tokenizer`: no padding, cut at 64 pieces unless `max_pieces` says otherwise.
+
+    It cuts a text as a task's stored tokens were made: `tasks.tokenizer(task.max_pieces)`.
+    """
+    return store.open_tokenizer(base_model() / "tokenizer.json", max_pieces)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from softlabels.tasks import home
 from softlabels.tasks.carriers import locked
 from softlabels.tasks.errors import writing
 
-MAX_PIECES = 64  # word pieces of an example, [CLS] and [SEP] included; the rest is cut off
+MAX_PIECES = 64  # word pieces kept of a text, [CLS] and [SEP] included, where the task says nothing else
 SPLITS = ("test", "validation", "labelled", "transfer")
 HIDDEN = "transfer"  # the split whose labels are hidden unless asked for
 _SMALL, _MAPPED = ("ids", "labels", "offsets", "text_offsets"), ("values", "texts")
@@ -97,12 +97,14 @@ class Examples:
         tokens: word pieces, `Ragged` with n rows.
         labels: int64 (n,): indices into the task's `classes`; None where they are hidden.
         texts: n strings, decoded when asked for.
+        groups: int64 (n,): indices into the task's `groups`; None where it has none.
     """
 
     ids: np.ndarray
     tokens: Ragged
     labels: np.ndarray | None
     texts: Texts
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -118,7 +120,8 @@ class Examples:
         rows = np.arange(len(self))[rows]
         labels = None if self.labels is None else self.labels[rows]
         texts = Texts(self.texts._blob, self.texts._offsets, self.texts._rows[rows])
-        return Examples(self.ids[rows], self.tokens.take(rows), labels, texts)
+        groups = None if self.groups is None else self.groups[rows]
+        return Examples(self.ids[rows], self.tokens.take(rows), labels, texts, groups)
 
     def find(self, id: int) -> int:
         """Return the row of the example with this id.
@@ -143,9 +146,11 @@ class Task:
     Attributes:
         name: such as "wordnet".
         classes: the names of the classes; a label is an index into it.
-        fingerprint: sha256 over ids, texts, splits and tokenizer, the same on every machine. Whatever
+        groups: what else its examples are told apart by, such as the language; () where nothing.
+        fingerprint: sha256 over ids, texts, splits, tokenizer and `max_pieces`, the same on every machine. Whatever
             is computed from a task (soft labels, a teacher) carries it, and is refused where it differs.
         tokenizer_sha256: of the tokenizer's file.
+        max_pieces: how many word pieces of a text are kept, [CLS] and [SEP] included; the rest is cut off.
     """
 
     def __init__(self, folder: Path):
@@ -154,8 +159,11 @@ class Task:
         self.classes: tuple[str, ...] = tuple(about["classes"])
         self.fingerprint: str = about["fingerprint"]
         self.tokenizer_sha256: str = about["tokenizer_sha256"]
+        self.max_pieces: int = about["max_pieces"]
+        self.groups: tuple[str, ...] = tuple(about["groups"])
         self._sizes: dict[str, int] = about["splits"]
-        self._arrays = {name: np.load(folder / f"{name}.npy") for name in _SMALL}
+        small = (*_SMALL, "groups") if self.groups else _SMALL
+        self._arrays = {name: np.load(folder / f"{name}.npy") for name in small}
         # A view as a plain array: slicing `np.memmap` itself costs ten times more, and the map lives on below it.
         self._arrays |= {n: np.load(folder / f"{n}.npy", mmap_mode="r").view(np.ndarray) for n in _MAPPED}
 
@@ -184,22 +192,74 @@ class Task:
         tokens = Ragged(a["values"][bounds[0] : bounds[-1]], bounds - bounds[0])
         labels = a["labels"][first:last].copy() if show_labels or name not in (HIDDEN, "all") else None
         texts = Texts(a["texts"], a["text_offsets"], np.arange(first, last))
-        return Examples(a["ids"][first:last].copy(), tokens, labels, texts)
+        groups = a["groups"][first:last].copy() if self.groups else None
+        return Examples(a["ids"][first:last].copy(), tokens, labels, texts, groups)
 
 
-def open_or_build(name: str, classes: Sequence[str], read, tokenizer_file: Path, origin: dict) -> Task:
+def open_or_build(
+    name: str,
+    classes: Sequence[str],
+    read,
+    tokenizer_file: Path,
+    origin: dict,
+    max_pieces: int = MAX_PIECES,
+    groups: Sequence[str] = (),
+) -> Task:
     """Open a task in the cache; if it is not there, or was made from something else, build it first.
 
     Args:
-        read: called when building; returns (ids, texts, labels, splits), one entry an example.
+        read: called when building; returns (ids, texts, labels, splits), one entry an example; with groups, a fifth
+            list: indices into `groups`.
         tokenizer_file: a `tokenizer.json`.
         origin: what the examples are made from (hashes of sources and of code): another origin, another build.
+        max_pieces: how many word pieces of a text are kept.
 
     Raises:
         DiskFull, ReadOnly: the cache cannot take it.
     """
     tokenizer_sha256 = hashlib.sha256(tokenizer_file.read_bytes()).hexdigest()
-    origin = origin | {"tokenizer": tokenizer_sha256, "store": code_hash(Path(__file__)), "pieces": MAX_PIECES}
+    origin = origin | {"tokenizer": tokenizer_sha256, "store": code_hash(Path(__file__))}
+    origin |= {"pieces": max_pieces, "groups": list(groups)}
+
+    def build():
+        ids, texts, labels, splits, *group = read()
+        count = f"{len(ids):,} texts"
+        print(f"Preparing the task {name}: cutting {count} into word pieces, once ... ", end="", flush=True)
+        order = sorted(range(len(ids)), key=lambda i: (SPLITS.index(splits[i]), ids[i]))
+        tokenizer = open_tokenizer(tokenizer_file, max_pieces)
+        # A word is one piece at least: what follows the first `max_pieces` words of a long text is never kept.
+        pieces = cut((" ".join(texts[i].split()[:max_pieces]) for i in order), tokenizer)
+        blobs = [np.frombuffer(texts[i].encode("utf-8"), dtype=np.uint8) for i in order]
+        arrays = {
+            "ids": np.array([ids[i] for i in order], dtype=np.int64),
+            "labels": np.array([labels[i] for i in order], dtype=np.int64),
+            "values": pieces.values,
+            "offsets": pieces.offsets,
+            "texts": np.concatenate(blobs),
+            "text_offsets": _offsets(blobs),
+        }
+        if group:
+            arrays["groups"] = np.array([group[0][i] for i in order], dtype=np.int64)
+        return arrays, {
+            "name": name,
+            "classes": tuple(classes),
+            "groups": tuple(groups),
+            "fingerprint": fingerprint(name, ids, texts, splits, tokenizer_sha256, max_pieces),
+            "tokenizer_sha256": tokenizer_sha256,
+            "max_pieces": max_pieces,
+            "splits": {split: splits.count(split) for split in SPLITS},
+        }
+
+    return Task(built(name, origin, build))
+
+
+def built(name: str, origin: dict, build) -> Path:
+    """Return the cache's folder of what is made from `origin`; if it is not there, make it first.
+
+    Args:
+        build: called when it is not there, having printed the start of a line; returns arrays by name (each becomes
+            an `.npy` file) and what `task.json` says about them.
+    """
     key = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
     parent = home.cache() / name
     folder = parent / key
@@ -209,13 +269,22 @@ def open_or_build(name: str, classes: Sequence[str], read, tokenizer_file: Path,
         with locked(parent / ".lock", f"preparing the task {name}"), writing(parent):
             if not (folder / "task.json").is_file():
                 _clear(parent)
-                _build(folder, name, tuple(classes), read, tokenizer_file, tokenizer_sha256)
-    return Task(folder)
+                started = time.perf_counter()
+                _write(folder, *build())
+                print(f"{time.perf_counter() - started:.1f} s", flush=True)
+    return folder
 
 
-def fingerprint(name: str, ids: Sequence[int], texts: Sequence[str], splits: Sequence[str], tokenizer: str) -> str:
+def fingerprint(
+    name: str,
+    ids: Sequence[int],
+    texts: Sequence[str],
+    splits: Sequence[str],
+    tokenizer: str,
+    max_pieces: int = MAX_PIECES,
+) -> str:
     """Return the sha256 (hexadecimal) that names exactly these examples, splits and tokenizer, in any order."""
-    digest = hashlib.sha256(f"{name}\n{tokenizer}\n{MAX_PIECES}\n".encode())
+    digest = hashlib.sha256(f"{name}\n{tokenizer}\n{max_pieces}\n".encode())
     for i in sorted(range(len(ids)), key=ids.__getitem__):
         digest.update(f"{ids[i]}\t{splits[i]}\t{texts[i]}\n".encode())
     return digest.hexdigest()
@@ -226,40 +295,24 @@ def code_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def open_tokenizer(file: Path):
-    """Return the `tokenizers.Tokenizer` of a `tokenizer.json`: no padding, cut at `MAX_PIECES`."""
+def open_tokenizer(file: Path, max_pieces: int = MAX_PIECES):
+    """Return the `tokenizers.Tokenizer` of a `tokenizer.json`: no padding, cut at `max_pieces`."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_PIECES)
+    tokenizer.enable_truncation(max_pieces)
     return tokenizer
 
 
-def _build(folder: Path, name: str, classes: tuple, read, tokenizer_file: Path, tokenizer_sha256: str) -> None:
-    started = time.perf_counter()
-    ids, texts, labels, splits = read()
-    print(f"Preparing the task {name}: cutting {len(ids):,} texts into word pieces, once ... ", end="", flush=True)
-    order = sorted(range(len(ids)), key=lambda i: (SPLITS.index(splits[i]), ids[i]))
-    tokenizer = open_tokenizer(tokenizer_file)
+def cut(texts: Iterable[str], tokenizer) -> Ragged:
+    """Cut texts into word pieces."""
     # One by one: `encode_batch` is hardly faster on few cores, and its threads make every later fork print a warning.
-    pieces = [np.array(tokenizer.encode(texts[i]).ids, dtype=np.int32) for i in order]
-    blobs = [np.frombuffer(texts[i].encode("utf-8"), dtype=np.uint8) for i in order]
-    arrays = {
-        "ids": np.array([ids[i] for i in order], dtype=np.int64),
-        "labels": np.array([labels[i] for i in order], dtype=np.int64),
-        "values": np.concatenate(pieces),
-        "offsets": _offsets(pieces),
-        "texts": np.concatenate(blobs),
-        "text_offsets": _offsets(blobs),
-    }
-    about = {
-        "name": name,
-        "classes": classes,
-        "fingerprint": fingerprint(name, ids, texts, splits, tokenizer_sha256),
-        "tokenizer_sha256": tokenizer_sha256,
-        "splits": {split: splits.count(split) for split in SPLITS},
-    }
+    pieces = [np.array(tokenizer.encode(text).ids, dtype=np.int32) for text in texts]
+    return Ragged(np.concatenate(pieces), _offsets(pieces))
+
+
+def _write(folder: Path, arrays: dict[str, np.ndarray], about: dict) -> None:
     part = folder.with_name(".part")
     part.mkdir()
     for array_name, array in arrays.items():
@@ -269,7 +322,6 @@ def _build(folder: Path, name: str, classes: tuple, read, tokenizer_file: Path, 
             os.fsync(file.fileno())
     (part / "task.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     os.replace(part, folder)
-    print(f"{time.perf_counter() - started:.1f} s", flush=True)
 
 
 def _offsets(rows: list) -> np.ndarray:

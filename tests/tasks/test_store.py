@@ -50,12 +50,13 @@ def small(tmp_path, monkeypatch, tokenizer_file):
     """Return a function that opens the small task; its `reads` counts the builds."""
     monkeypatch.setenv("SOFTLABELS_CACHE", str(tmp_path / "cache"))
 
-    def open_small(examples=EXAMPLES, version=1):
+    def open_small(examples=EXAMPLES, version=1, **options):
         def read():
             open_small.reads += 1
-            return columns(examples)
+            return (*columns(examples), *([[i % 2 for i, *_ in examples]] if "groups" in options else []))
 
-        return store.open_or_build("small", ("thing", "person"), read, tokenizer_file, {"version": version})
+        origin = {"version": version}
+        return store.open_or_build("small", ("thing", "person"), read, tokenizer_file, origin, **options)
 
     open_small.reads = 0
     return open_small
@@ -84,6 +85,25 @@ def test_tokens_are_the_tokenizers_and_cut_at_64(small, tokenizer_file):
     assert examples.tokens.lengths.tolist() == [len(examples.tokens.row(i)) for i in range(6)]
     assert examples.tokens.lengths.max() == store.MAX_PIECES == 64
     assert examples.tokens.row(examples.find(4)).tolist() == [2, 8, 9, 4, 6, 3]
+
+
+def test_how_many_pieces_are_kept_is_the_tasks(small, tokenizer_file):
+    usual, short = small(), small(max_pieces=9)
+    assert (usual.max_pieces, short.max_pieces) == (64, 9) and usual.fingerprint != short.fingerprint
+    long = short.split("labelled")
+    assert long.tokens.row(long.find(9)).tolist() == [2, *[6] * 7, 3] and long.texts[long.find(9)] == "hill " * 100
+    spread = [(1, " \t hill\n" * 30 + "a", 0, split) for split in store.SPLITS[:1]]
+    whole = store.open_tokenizer(tokenizer_file, 9).encode(spread[0][1]).ids
+    assert small(spread, version=3, max_pieces=9).split("test").tokens.row(0).tolist() == whole
+
+
+def test_groups_go_with_the_examples(small):
+    task = small(groups=("even", "odd"))
+    assert task.groups == ("even", "odd")
+    for examples in (task.split("all"), task.split("labelled"), task.split("all").take([5, 0])):
+        assert examples.groups.tolist() == (examples.ids % 2).tolist() and examples.groups.dtype == np.int64
+    assert small().groups == () and small().split("all").groups is None
+    assert small().split("all").take([0]).groups is None
 
 
 def test_the_order_is_by_split_then_id(small):
@@ -176,8 +196,7 @@ def test_rebuilt_when_the_sources_the_code_or_the_tokenizer_change(small, monkey
     tokenizer_file.write_text(text.replace('"café"', '"cafe"'), encoding="utf-8")
     changed = small(version=2)
     assert small.reads == 3
-    monkeypatch.setattr(store, "MAX_PIECES", 32)
-    assert small(version=2).split("all").tokens.lengths.max() == 32 and small.reads == 4
+    assert small(version=2, max_pieces=32).split("all").tokens.lengths.max() == 32 and small.reads == 4
     monkeypatch.setattr(store, "code_hash", lambda path: "changed")
     small(version=2)
     assert small.reads == 5
@@ -252,8 +271,9 @@ def test_the_fingerprint_knows_every_part_and_no_order():
         store.fingerprint("small", ids, texts, [*splits[:-1], "test"], "t"),
         store.fingerprint("small", ids, texts, splits, "u"),
         store.fingerprint("other", ids, texts, splits, "t"),
+        store.fingerprint("small", ids, texts, splits, "t", max_pieces=128),
     }
-    assert len(changed | {base}) == 6
+    assert len(changed | {base}) == 7
 
 
 def test_the_fingerprint_is_the_same_in_another_place(small, monkeypatch, tmp_path, tokenizer_file):

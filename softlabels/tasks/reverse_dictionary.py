@@ -1,0 +1,126 @@
+"""A re-ranking task from WordNet: given a definition, which of 20 words does it define?
+
+The queries are the glosses of the running task, with its ids; a candidate is the first word of a synset, as WordNet
+lists them. Besides the right word there are 19 wrong ones of the same supersense: the words of the glosses that share
+most with the query, and some drawn at random.
+
+Source: the noun file of WordNet 3.0; see `data/README.md`.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from softlabels.tasks import wordnet
+
+NAME = "reverse_dictionary"
+CANDIDATES, NEAR = 20, 10  # the right word, up to 10 from the glosses most like the query, the rest at random
+HELD_OUT = ("test", "validation")  # in this order: a word that both ask for stays with the test set
+
+
+def read_words(folder: Path) -> dict[int, list[str]]:
+    """Read the words of every noun synset, by its offset; `central_bank` becomes `central bank`."""
+    words = {}
+    for member in wordnet.MEMBERS:
+        for line in (folder / member).read_text(encoding="ascii").splitlines():
+            if line.startswith("  ") or not line.strip():  # the licence, at the top of the file
+                continue
+            offset, _, _, count, *rest = line.split(" | ", 1)[0].split(" ")
+            words[int(offset)] = [word.replace("_", " ") for word in rest[: 2 * int(count, 16) : 2]]
+    return words
+
+
+def share_out(targets: list[str], splits: list[str]) -> np.ndarray:
+    """Return which queries are kept (bool): none whose right word is already the right one of a split held out.
+
+    Letter case aside. So a test word is the right answer of no other split, and a validation word of none but it.
+    """
+    keys = [word.casefold() for word in targets]
+    kept, taken = np.zeros(len(keys), dtype=bool), set()
+    for names in (*([split] for split in HELD_OUT), ["labelled", "transfer"]):
+        mine = [i for i, split in enumerate(splits) if split in names]
+        kept[[i for i in mine if keys[i] not in taken]] = True
+        taken |= {keys[i] for i in mine}
+    return kept
+
+
+def draw(ids, texts, labels, splits, words) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Draw the candidates of every query; the same on every machine.
+
+    A query of the labelled or the transfer set gets no wrong word that is a right one of the test or the validation
+    set: in training those words are never seen, neither as right nor as wrong.
+
+    Args:
+        words: the words of each query's synset, the right one first.
+
+    Returns:
+        table: every word that is a candidate, in alphabetical order.
+        candidates: int32 (queries, 20): rows of `table`, in ascending order, so the place says nothing.
+        targets: int64 (queries,): the column of `candidates` that holds the right word.
+    """
+    table = sorted({w[0] for w in words}, key=lambda w: (w.casefold(), w))
+    row_of = {word: row for row, word in enumerate(table)}
+    key = [w[0].casefold() for w in words]
+    held_out = np.array([split in HELD_OUT for split in splits])
+    unseen = {k for k, held in zip(key, held_out, strict=True) if held}
+    candidates, targets = np.empty((len(ids), CANDIDATES), dtype=np.int32), np.empty(len(ids), dtype=np.int64)
+    for label in sorted(set(labels)):
+        mine = [i for i, other in enumerate(labels) if other == label]
+        never = np.array([key[i] in unseen for i in mine])
+        fewest = min(len({key[i] for i in mine}), len({key[i] for i in mine} - unseen))
+        if fewest - max(len(words[i]) for i in mine) < CANDIDATES:
+            raise ValueError(f"class {label} has too few words ({fewest}) for {CANDIDATES} candidates a query")
+        for i, nearest in zip(mine, _nearest([texts[i] for i in mine], never, held_out[mine]), strict=True):
+            chosen, used = [i], {word.casefold() for word in words[i]}
+            for j in (mine[place] for place in nearest):
+                if key[j] not in used and len(chosen) <= NEAR:
+                    chosen.append(j)
+                    used.add(key[j])
+            for place in _draws(ids[i], len(mine)):
+                if len(chosen) == CANDIDATES:
+                    break
+                if key[mine[place]] not in used and (held_out[i] or not never[place]):
+                    chosen.append(mine[place])
+                    used.add(key[mine[place]])
+            candidates[i] = sorted(row_of[words[j][0]] for j in chosen)
+            targets[i] = np.flatnonzero(candidates[i] == row_of[words[i][0]])[0]
+    return table, candidates, targets
+
+
+def _nearest(texts: list[str], never: np.ndarray, held_out: np.ndarray, most: int = 3 * NEAR):
+    """Yield for each text the places of those that share most with it, nearest first, of those that it may have.
+
+    Shared words are counted by their rarity, in whole numbers, against all the words of both texts (a Dice
+    coefficient). Words that more than one text in 16 has are left out.
+    """
+    bags = [sorted(set(re.findall(r"[a-z]+", text.lower()))) for text in texts]
+    holding = defaultdict(list)
+    for place, bag in enumerate(bags):
+        for word in bag:
+            holding[word].append(place)
+    weight = {w: (len(texts) // len(p)).bit_length() for w, p in holding.items() if 16 * len(p) <= len(texts)}
+    holding = {word: np.array(holding[word]) for word in weight}
+    bags = [[word for word in bag if word in weight] for bag in bags]
+    mass = np.array([sum(weight[word] for word in bag) for bag in bags])
+    for place, bag in enumerate(bags):
+        shared = np.zeros(len(texts))
+        for word in bag:
+            shared[holding[word]] += weight[word]
+        shared[place] = 0
+        if not held_out[place]:
+            shared[never] = 0
+        near = np.flatnonzero(shared)
+        alike = shared[near] / (mass[near] + mass[place])
+        yield near[np.argsort(-alike, kind="stable")[:most]].tolist()
+
+
+def _draws(id: int, below: int):
+    """Yield whole numbers below `below`, without end, that depend on the id alone."""
+    count = 0
+    while True:
+        digest = hashlib.blake2b(f"{NAME}/{id:08d}/{count}".encode(), digest_size=64).digest()
+        yield from (int.from_bytes(digest[k : k + 8], "big") % below for k in range(0, 64, 8))
+        count += 1
