@@ -4,6 +4,8 @@ The measures take tensors or numpy arrays, and return Python floats; the picture
 tensor.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -85,3 +87,15 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -
     which = (confidence * bins).long().clamp(max=bins - 1)  # a confidence of 1 belongs to the last bin
     # A bin's share of the examples times the mean gap in it: the sum of its gaps over the number of examples.
     return torch.bincount(which, weights=gap).abs().sum().item() / len(gap)
+
+
+def accuracy_interval(share: float, examples: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval of true shares for which a share seen in so many examples is no surprise (Wilson 1927).
+
+    share: of right answers, 0 to 1. z: how many standard deviations are no surprise; 1.96 for 95%. Unlike the share
+    plus and minus z standard errors, it never leaves 0 to 1, and is not empty when every answer was right.
+    """
+    centre = share + z**2 / (2 * examples)
+    half = z * math.sqrt(share * (1 - share) / examples + z**2 / (4 * examples**2))
+    scale = 1 + z**2 / examples
+    return (centre - half) / scale, (centre + half) / scale

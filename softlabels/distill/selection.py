@@ -5,6 +5,7 @@ the more settings were tried (the winner's curse; for model selection see Cawley
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,3 +43,23 @@ def optimism_of_the_maximum(deviation: float, settings: int, seeds: int, draws: 
     noise = np.random.default_rng(0).normal(size=(draws, settings))
     means = noise * deviation / math.sqrt(seeds)
     return float(means.max(axis=1).mean())
+
+
+def best_that_fits(candidates: Sequence[dict], megabytes: float | None, milliseconds: float | None) -> int | None:
+    """Return which candidate is right most often on validation, among those that keep both limits.
+
+    candidates: dicts with megabytes, p50_ms and validation_accuracy. megabytes, milliseconds: the most that a model may
+    take; None is no limit. Of equally good ones, the smallest. Returns its place in candidates; None when none fits,
+    for the nearest miss is no answer to a limit.
+    """
+    fitting = [
+        place
+        for place, found in enumerate(candidates)
+        if (megabytes is None or found["megabytes"] <= megabytes)
+        and (milliseconds is None or found["p50_ms"] <= milliseconds)
+    ]
+    return max(
+        fitting,
+        key=lambda place: (candidates[place]["validation_accuracy"], -candidates[place]["megabytes"]),
+        default=None,
+    )

@@ -139,7 +139,7 @@ def train(
     student.to(device)
     batches = itertools.islice(epochs(transfer_set, budget.batch_size, seed, device), budget.updates)
     losses, history, examples = np.zeros(budget.updates), [], 0
-    bar = tqdm(total=budget.updates, leave=False, unit="update", disable=progress is not True)
+    bar = tqdm(total=budget.updates, leave=False, unit="update", **hidden_unless(progress is True))
     tell = progress if callable(progress) else lambda update: None
 
     with forked_random_state(device), sparse_tables(student, device), bar:
@@ -208,7 +208,7 @@ def predict(model: nn.Module, tokens: tuple, batch_size: int = 128, progress: bo
     logits = None
     model.eval()
     try:
-        with torch.no_grad(), tqdm(total=len(lengths), leave=False, unit="text", disable=not progress) as bar:
+        with torch.no_grad(), tqdm(total=len(lengths), leave=False, unit="text", **hidden_unless(progress)) as bar:
             for rows in batches:
                 output = model(*(x.to(device) for x in pad(tokens, rows))).float().cpu()
                 if logits is None:
@@ -218,6 +218,11 @@ def predict(model: nn.Module, tokens: tuple, batch_size: int = 128, progress: bo
     finally:
         model.train(was_training)
     return logits
+
+
+def hidden_unless(shown: bool) -> dict:
+    """Return tqdm's option for a bar that is not shown. For one that is, none: TQDM_DISABLE=1 can still hide it."""
+    return {} if shown else {"disable": True}
 
 
 def epochs(data: TransferSet, batch_size: int, seed: int, device: torch.device | None = None) -> Iterator[Batch]:

@@ -160,7 +160,7 @@ def read_table(source: Source) -> Table:
         if len(several) > 1:
             findings.append(f"Labels that differ in letter case only count as different: {_some(several)}.")
     classes, labels = _classes(source, names, codes)
-    split = split_by_hash(ids, labels)
+    split = split_by_hash(ids, labels, held_back(int((labels >= 0).sum())))
     table = Table(source, classes, ids, labels, split, kept, tuple(findings))
     return _check_counts(table)
 
@@ -181,23 +181,27 @@ def merge_duplicates(ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     return ids[first[by_row]], merged[by_row], (first[by_row], len(ids)), int(((high >= 0) & (low != high)).sum())
 
 
-def split_by_hash(ids: np.ndarray, labels: np.ndarray, share: float = SHARE, most: int = MOST) -> np.ndarray:
+def held_back(labelled: int) -> float:
+    """Return the share of so many labelled texts that validation gets, and test too."""
+    return min(SHARE, MOST / max(1, labelled))
+
+
+def split_by_hash(ids: np.ndarray, labels: np.ndarray, share: float = SHARE) -> np.ndarray:
     """Share labelled texts out into train, validation and test, class by class; texts without a label go to transfer.
 
-    The texts of a class are ranked by their ids, which are hashes, so neither the order of the rows nor chance plays a
-    part. The first share of them, rounded, is its test set, the next its validation set. A class with three texts or
-    fewer is all in train, where share is 0.15. Returns int8 (texts,), places in SPLITS.
+    ids: int64 (texts,), hashes of the texts. labels: int (texts,), -1 for none. The texts of a class are ranked by
+    their ids, so neither the order of the rows nor chance plays a part. The first share of them, rounded, is its test
+    set, the next its validation set. A class with three texts or fewer is all in train, where share is 0.15. Returns
+    int8 (texts,), places in SPLITS.
     """
-    labelled = np.flatnonzero(labels >= 0)
     split = np.full(len(ids), TRANSFER, dtype=np.int8)
-    if not len(labelled):
-        return split
-    share = min(share, most / len(labelled))
-    order = labelled[np.lexsort((ids[labelled], labels[labelled]))]
-    size = np.bincount(labels[labelled])
-    rank = np.arange(len(order)) - (np.cumsum(size) - size)[labels[order]]
-    part = np.floor(share * size + 0.5)[labels[order]]
-    split[order] = np.select([rank < part, rank < 2 * part], [TEST, VALIDATION], TRAIN)
+    for label in np.unique(labels[labels >= 0]):
+        rows = np.flatnonzero(labels == label)
+        rows = rows[np.argsort(ids[rows])]
+        part = int(share * len(rows) + 0.5)
+        split[rows] = TRAIN
+        split[rows[part : 2 * part]] = VALIDATION
+        split[rows[:part]] = TEST
     return split
 
 
