@@ -9,6 +9,7 @@ from .level_match import LevelMatch
 from .live_curve import LiveCurve
 from .loss_weights import LossWeights
 from .palette import colour_of, colours, style, use_style
+from .pareto import Pareto
 from .temperature import TemperatureExplorer
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LevelMatch",
     "LiveCurve",
     "LossWeights",
+    "Pareto",
     "TemperatureExplorer",
     "colour_of",
     "colours",
