@@ -9,7 +9,7 @@ Importing this package reads no data; `softlabels fetch` gets it.
 
 from pathlib import Path
 
-from softlabels.tasks import carriers, corpora, home, store, wordnet
+from softlabels.tasks import carriers, corpora, home, intents, store, templates, wordnet
 from softlabels.tasks.ranking import Queries, RankingTask, open_reverse_dictionary
 from softlabels.tasks.store import Examples, Ragged, Task, UnknownExample, UnknownSplit
 
@@ -18,7 +18,7 @@ __all__ = [
     "base_model", "carriers", "home", "load", "load_ranking", "tokenizer",
 ]  # fmt: skip
 
-TASKS = ("wordnet", "newsgroups", "reuters")
+TASKS = ("wordnet", "newsgroups", "reuters", "intents")
 RANKING_TASKS = ("reverse_dictionary",)
 
 
@@ -36,7 +36,8 @@ def load(name: str = "wordnet") -> Task:
     """
     if name not in TASKS:
         raise UnknownTask(f"There is no task {name!r}. There are: {', '.join(TASKS)}.")
-    return _open_wordnet() if name == "wordnet" else _open_corpus(name)
+    opened = {"wordnet": _open_wordnet, "intents": _open_intents}
+    return opened[name]() if name in opened else _open_corpus(name)
 
 
 def _open_wordnet() -> Task:
@@ -60,6 +61,22 @@ def _open_corpus(name: str) -> Task:
         base_model() / "tokenizer.json",
         _origin("newsgroups", corpora),
         corpora.MAX_PIECES,
+    )
+
+
+def _open_intents() -> Task:
+    folder = carriers.carrier_path("intents")
+    origin = _origin("intents", intents) | {
+        "names": store.code_hash(intents.NAMES),
+        "templates": store.code_hash(Path(templates.__file__)),
+    }
+    return store.open_or_build(
+        "intents",
+        intents.CLASSES,
+        lambda: intents.read(folder),
+        home.vocabulary("intents"),
+        origin,
+        groups=intents.LANGUAGES,
     )
 
 

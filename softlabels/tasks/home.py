@@ -43,6 +43,11 @@ def soft_labels_file(task: str) -> Path:
     return data() / "soft_labels" / f"{task}.safetensors"
 
 
+def vocabulary(task: str) -> Path:
+    """Return the tokenizer of a task that the base model's word pieces do not serve (`tokenizer.json`)."""
+    return data() / "vocabularies" / f"{task}.json"
+
+
 def results(name: str) -> Path:
     """Return the file of a measured experiment."""
     return data() / "results" / f"{name}.csv"

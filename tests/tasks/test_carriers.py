@@ -215,6 +215,20 @@ def test_the_default_is_what_the_lessons_present_need(course):
         carriers.fetch("lte")
 
 
+def test_an_extra_is_fetched_only_when_asked_for(course):
+    pin(
+        course,
+        entry("demo", wheel_of(course)),
+        *(entry(n, make_wheel(course / "wheels", package=n), package=n, extra="clinic") for n in ("posts", "talk")),
+    )
+    assert carriers.missing() == ["demo"]
+    assert carriers.missing("clinic") == carriers.missing(["talk", "clinic"])[::-1] == ["posts", "talk"]
+    assert set(carriers.fetch("posts", source_dir=course / "wheels", progress=False)) == {"posts"}
+    assert carriers.missing("all") == ["demo", "talk"] and carriers.missing("clinic") == ["talk"]
+    with pytest.raises(carriers.UnknownCarrier, match="demo, posts, talk, clinic, or all"):
+        carriers.fetch("clinics")
+
+
 def test_from_a_folder_no_pip_is_started_and_the_folder_is_left_alone(course, monkeypatch):
     monkeypatch.setattr(wheels.subprocess, "Popen", lambda *a, **k: pytest.fail("a process was started"))
     shutil.move(wheel_of(course), course / "wheels" / "DEMO-1.0-py3-none-any.whl")  # some mirrors change the case
@@ -593,6 +607,7 @@ def test_the_course_pins_are_whole():
         assert len(set(destinations)) == len(destinations) and source.lessons
         assert f"{source.bytes / 1e6:.1f} MB" in (ROOT / "data" / "README.md").read_text(encoding="utf-8"), name
     assert sum(carriers.sources()[n].bytes for n in ("minilm", "wordnet")) < 106e6
+    assert [s.name for s in carriers.sources().values() if s.extra == "clinic"] == ["newsgroups", "intents"]
 
 
 def test_what_this_machine_has_fetched_is_what_is_pinned():
