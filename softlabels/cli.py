@@ -1,4 +1,4 @@
-"""The command line: softlabels lab · doctor · fetch · build · run · distil · bench."""
+"""The command line: softlabels lab · doctor · fetch · build · run · distil · board · bench."""
 
 from __future__ import annotations
 
@@ -210,6 +210,48 @@ def distil(
     if not done.fits:
         typer.echo(f"That does not keep the budget of {limits}.")
         raise typer.Exit(0 if best_effort else 2)
+
+
+@app.command()
+def board(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the entries lie, one file a run.")],
+    budget: Annotated[
+        str | None, typer.Option(help='One budget for all, "10MB,5ms"; each entry\'s own if none is given.')
+    ] = None,
+) -> None:
+    """Show a class's board: the entries of a folder that are on the same data and keep the budget, the best first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from softlabels import pipeline
+    from softlabels.pipeline import board as boards
+
+    try:
+        limits = pipeline.parse_limits(budget) if budget else None
+        read = boards.read_board(folder)
+    except (FileNotFoundError, ValueError) as error:
+        raise _stop(error) from None
+    for fingerprint, (fitting, over) in boards.rank(read.entries, limits).items():
+        first = (fitting or over)[0]
+        typer.echo(
+            f"{first['data']} (data {fingerprint}): {first['classes']:,} classes, {first['test_texts']:,} test texts"
+        )
+        table = Table(box=None, pad_edge=False)
+        for column in ("", "name", "right", "95% interval", "agrees", "ECE", "teacher", "MB", "ms", "form"):
+            table.add_column(column, justify="left" if column in ("name", "form") else "right", no_wrap=True)
+        for place, entry in enumerate(fitting, start=1):
+            table.add_row(*map(_plain, boards.row(place, entry)))
+        if fitting:
+            Console().print(table)
+        for entry in over:
+            typer.echo(f"over the budget: {entry['name']}, {entry['megabytes']:.2f} MB and {entry['p50_ms']:.2f} ms")
+        typer.echo("")
+    for line in read.broken:
+        typer.echo(f"left out: {line}")
+    if not read.entries:
+        typer.echo(f"No entry in {folder}. Lesson 13 writes one.")
+    else:
+        typer.echo("Where intervals overlap, the order may be luck; ms are each machine's own.")
 
 
 @app.command()

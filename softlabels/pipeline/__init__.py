@@ -1,10 +1,10 @@
 """From a learner's own table to a folder that classifies texts without torch: what `softlabels distil` does.
 
 outcome = distil(Source(Path("my_data.csv")), Settings(parse_limits("10MB,5ms")), Path("my_data-model"))
+
+The stages that it goes through can be called one by one, too: see stages.
 """
 
-import dataclasses
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -12,18 +12,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softlabels.distill import export
-from softlabels.distill.teacher import weights_sha256
 from softlabels.tasks.table import Source, TableError, read_table
 
-from . import card, stages
+from . import stages
 from .bases import BaseError, find_base
+from .board import BrokenEntry, read_board, write_entry
+from .card import write_card
 from .limits import Limits, parse_limits
-from .run_folder import RunFolder, RunMismatch
-from .stages import NothingFits, Settings
+from .run_folder import RunMismatch
+from .stages import (
+    Job,
+    NothingFits,
+    Settings,
+    ask_teacher,
+    begin,
+    choose,
+    choose_shapes,
+    describe,
+    estimate,
+    learn,
+    measure_chosen,
+    measure_shapes,
+    prepare,
+    run_name,
+    teach,
+    try_candidates,
+)
 
 __all__ = [
-    "BaseError", "Limits", "NothingFits", "Outcome", "RunMismatch", "Settings", "Source", "TableError", "distil",
-    "find_base", "parse_limits", "read_table",
+    "BaseError", "BrokenEntry", "Job", "Limits", "NothingFits", "Outcome", "RunMismatch", "Settings", "Source",
+    "TableError", "ask_teacher", "begin", "choose", "choose_shapes", "describe", "distil", "estimate",
+    "find_base", "learn", "measure_chosen", "measure_shapes", "parse_limits", "prepare", "publish", "read_board",
+    "read_table", "run_name", "teach", "try_candidates", "write_card", "write_entry",
 ]  # fmt: skip
 
 CARD = "model_card.md"
@@ -64,7 +84,7 @@ def distil(
         raise RunMismatch(
             f"{out} holds something that was not exported by this command: name another folder with --out"
         )
-    base = find_base(settings.teacher)
+    find_base(settings.teacher)  # a wrong name is said before the table is read
     say(f"Reading {source.path} ...")
     table = read_table(source)
     counts = [int((table.split == i).sum()) for i in range(4)]
@@ -74,59 +94,47 @@ def distil(
     )
     for finding in table.findings:
         say(f"  Note: {finding}")
-    with open(source.path, "rb") as file:
-        data_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    about = dict(
-        settings=dataclasses.asdict(settings),
-        columns=dict(text=source.text, label=source.label, encoding=source.encoding),
-        data_sha256=data_sha256,
-        base_sha256=weights_sha256(base),
-    )
-    about = {**about.pop("settings"), **about}
-    for name in ("limits", "sizes", "students"):  # another budget goes on with the same teacher and soft labels
-        del about[name]
-    run = RunFolder(run_path or out.with_name(f"{out.name}-run"), about, fresh)
-    try:
-        return _stages(run, table, base, settings, out, best_effort, say)
-    finally:
-        run.close()
+    with begin(table, settings, run_path or out.with_name(f"{out.name}-run"), fresh=fresh) as job:
+        return _stages(job, out, best_effort, say)
 
 
-def _stages(run, table, base, settings, out, best_effort, say) -> Outcome:
+def _stages(job: Job, out: Path, best_effort: bool, say: Callable[[str], None]) -> Outcome:
     def step(stage: str, text: str) -> None:
-        say(f"{text}{' (done before)' if run.has(stage) else ' ...'}")
+        say(f"{text}{' (done before)' if job.folder.has(stage) else ' ...'}")
 
+    settings, limits = job.settings, job.settings.limits
     step("data", "Cutting the texts into word pieces")
-    data = stages.prepare(run, table, base, settings)
-    step(stages.shapes_stage(settings), f"Measuring which sizes keep the budget ({settings.limits})")
-    measured = stages.measure_shapes(run, data, base, settings)
-    names = stages.choose_shapes(measured, settings.limits, settings.students, best_effort)
-    say(f"  To be trained: {', '.join(names)}. {stages.estimate(data, base, settings, names)}")
+    data = prepare(job)
+    step(stages.shapes_stage(settings), f"Measuring which sizes keep the budget ({limits})")
+    measured = measure_shapes(job, data)
+    names = choose_shapes(measured, limits, settings.students, best_effort)
+    say(f"  To be trained: {', '.join(names)}. {estimate(job, data, names)}")
     step("teacher", "Training the teacher")
-    teacher = stages.teach(run, data, base, settings)
+    teacher = teach(job, data)
     step("soft-labels", "Asking the teacher for soft labels")
-    soft_labels = stages.label(run, data, base, teacher)
+    soft_labels = ask_teacher(job, data, teacher)
     students, tried = {}, []
     for name in names:
         step(f"student-{name}", f"Training the student {name}")
-        students[name] = stages.learn(run, data, base, settings, teacher, soft_labels, name)
-        step(f"candidates-{name}", f"Exporting and measuring {name} in its forms")
-        tried += stages.try_candidates(run, data, name, students[name])
-    chosen = stages.choose(tried, settings.limits, best_effort)
-    say(f"Chosen: {chosen['size']}, {stages.describe(chosen['words'], chosen['kind'])}. Measuring on the test set ...")
-    found = stages.measure_chosen(data, chosen, students[chosen["size"]], soft_labels)
-    text = card.write_card(table, settings, settings.teacher or "all-MiniLM-L6-v2", chosen, tried, found)
-    publish(Path(chosen["folder"]), text, out)
-    fits = settings.limits.excess(found["megabytes"], found["latency"][1]["p50"]) <= 1
-    return Outcome(out, chosen, found, fits)
+        students[name] = learn(job, data, teacher, soft_labels, name)
+        step(stages.candidates_stage(name, measured[name]), f"Exporting and measuring {name} in its forms")
+        tried += try_candidates(job, data, name, students[name], measured[name])
+    chosen = choose(tried, limits, best_effort)
+    say(f"Chosen: {chosen['size']}, {describe(chosen)}. Measuring on the test set ...")
+    found = measure_chosen(data, chosen, students[chosen["size"]], soft_labels)
+    publish(chosen, write_card(job.table, settings, chosen, tried, found), out)
+    return Outcome(out, chosen, found, limits.excess(found["megabytes"], found["latency"][1]["p50"]) <= 1)
 
 
-def publish(candidate: Path, text: str, out: Path) -> None:
-    """Copy a candidate and its card to where the learner wants them, whole or not at all."""
+def publish(chosen: dict, text: str, out: Path) -> None:
+    """Copy a candidate and its card to where the learner wants them, whole or not at all.
+
+    chosen: a row of try_candidates. text: what write_card returned.
+    """
     part, old = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.old")
     for path in (part, old):
         shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(candidate, part)
+    shutil.copytree(chosen["folder"], part)
     (part / CARD).write_text(text, encoding="utf-8")
     if out.exists():
         os.replace(out, old)

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from softlabels.distill.metrics import accuracy_interval
 from softlabels.tasks.provenance import commit, processor
 from softlabels.tasks.table import SPLITS, Table
 
@@ -16,7 +17,7 @@ from .stages import Settings, describe
 MOST_CLASSES = 40  # rows of the class table; of more classes, those that go worst
 
 
-def write_card(table: Table, settings: Settings, base: str, chosen: dict, tried: list[dict], found: dict) -> str:
+def write_card(table: Table, settings: Settings, chosen: dict, tried: list[dict], found: dict) -> str:
     """Return the card as Markdown.
 
     chosen, tried: rows of stages.try_candidates. found: what stages.measure_chosen returned.
@@ -24,7 +25,8 @@ def write_card(table: Table, settings: Settings, base: str, chosen: dict, tried:
     source, student, n = table.source, found["models"]["student, as shipped"], found["n"]
     teacher, plain = found["models"]["teacher"], found["models"]["student, before compression"]
     fits = settings.limits.excess(found["megabytes"], found["latency"][1]["p50"]) <= 1
-    low, high = interval(student["accuracy"], n)
+    low, high = accuracy_interval(student["accuracy"], n)
+    base = settings.teacher or "all-MiniLM-L6-v2"
     lines = [
         f"# A classifier of short texts, distilled from {source.path.name}",
         "",
@@ -46,7 +48,7 @@ def write_card(table: Table, settings: Settings, base: str, chosen: dict, tried:
             for name, m in found["models"].items()
         ),
         "",
-        f"Compression ({describe(chosen['words'], chosen['kind'])}) changed the accuracy by "
+        f"Compression ({describe(chosen)}) changed the accuracy by "
         f"{100 * (student['accuracy'] - plain['accuracy']):+.1f} points" + _int8_loss(found["models"]) + ".",
         "",
         "## How fast, how large",
@@ -97,15 +99,11 @@ def write_card(table: Table, settings: Settings, base: str, chosen: dict, tried:
         f"softlabels {version('softlabels')} (commit {commit() or 'unknown'}), torch {torch.__version__}, onnxruntime "
         f"{onnxruntime.__version__}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d', time.gmtime())}, "
         f"seed {settings.seed}. Teacher: {base}, LoRA, {settings.epochs} epochs. Student: {chosen['size']} "
-        "(teacher-2: it began as 2 of the teacher's layers; 4x256: 4 layers, 256 wide, begun at random).",
+        "(teacher-2: it began as 2 of the teacher's layers; 4x256: 4 layers, 256 wide, begun with the teacher's word "
+        "vectors in fewer dimensions). A vocabulary that is cut down keeps the word pieces of the texts learned from, "
+        "and others in the order of the teacher's vocabulary, as many as the budget has room for.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95% interval of a share seen in n cases (Wilson 1927)."""
-    centre, half = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
 
 
 def _int8_loss(models: dict) -> str:
@@ -118,9 +116,8 @@ def _int8_loss(models: dict) -> str:
 def _candidate(row: dict, settings: Settings, chosen: dict) -> str:
     mark = "**" if row["folder"] == chosen["folder"] else ""
     fits = "yes" if settings.limits.excess(row["megabytes"], row["p50_ms"]) <= 1 else "no"
-    form = describe(row["words"], row["kind"])
     return (
-        f"| {mark}{row['size']}{mark} | {form} | {row['megabytes']:.2f} | {row['p50_ms']:.2f} "
+        f"| {mark}{row['size']}{mark} | {describe(row)} | {row['megabytes']:.2f} | {row['p50_ms']:.2f} "
         f"| {row['validation_accuracy']:.1%} | {fits} |"
     )
 

@@ -19,7 +19,7 @@ from softlabels.pipeline import Limits, NothingFits, RunMismatch, Settings, Sour
 
 QUICK = dict(epochs=6, learning_rate=1e-2, updates=60, student_rate=5e-3, max_pieces=16)
 SIZES = ("teacher-2", "teacher-1")
-LATER = ("soft-labels", *(f"{stage}-{size}" for size in SIZES for stage in ("student", "candidates")))
+LATER = ("soft-labels", "student-*", "candidates-*")
 
 
 def settings(base, limits=None, **changes):
@@ -123,7 +123,7 @@ def test_the_card_says_what_was_measured(outcome):
         assert f"| {count} | {ms['p50']:.2f} ms | {ms['p95']:.2f} ms |" in card
     size = sum((done.folder / n).stat().st_size for n in ("model.onnx", "tokenizer.json", "labels.json"))
     assert f"{size / 1e6:.2f} MB on disk" in card
-    assert f"Test set: {found['n']} texts" in card and len(re.findall(r"\n\| (?:\*\*)?teacher-\d", card)) == 8
+    assert f"Test set: {found['n']} texts" in card and len(re.findall(r"\n\| (?:\*\*)?teacher-\d", card)) == 4
     assert all(f"\n| {name} |" in card for name in ("animal", "food", "tool", "train", "transfer"))
 
 
@@ -170,7 +170,8 @@ def test_a_run_that_is_stopped_goes_on_and_ends_the_same(outcome, place, small_b
 
     run = shutil.copytree(place / "my_data-model-run", tmp_path / "run")
     for name in LATER:
-        shutil.rmtree(run / name)
+        for stage in list(run.glob(name)):
+            shutil.rmtree(stage)
     source = Source(place / "my_data.csv")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(distill, "train", stop)
@@ -186,7 +187,8 @@ def test_soft_labels_are_made_in_shards_that_a_stop_does_not_lose(outcome, place
     monkeypatch.setattr(stages, "SHARD", 150)
     run = shutil.copytree(place / "my_data-model-run", tmp_path / "run")
     for name in LATER:
-        shutil.rmtree(run / name)
+        for stage in list(run.glob(name)):
+            shutil.rmtree(stage)
     asked, real = [], distill.teacher_logits
 
     def count(teacher, tokens, **more):
@@ -196,7 +198,7 @@ def test_soft_labels_are_made_in_shards_that_a_stop_does_not_lose(outcome, place
         return real(teacher, tokens, **more)
 
     monkeypatch.setattr(distill, "teacher_logits", count)
-    monkeypatch.setattr(stages, "learn", lambda *a: (_ for _ in ()).throw(ArithmeticError))
+    monkeypatch.setattr(pipeline, "learn", lambda *a: (_ for _ in ()).throw(ArithmeticError))
     source = Source(place / "my_data.csv")
     for stop in (KeyboardInterrupt, ArithmeticError):
         with pytest.raises(stop):
@@ -213,13 +215,13 @@ def test_when_nothing_fits_it_is_said_before_anything_is_trained(small_base, tab
 
 def test_choosing():
     def row(accuracy, megabytes, ms):
-        return dict(validation_accuracy=accuracy, megabytes=megabytes, p50_ms=ms, size="s", words="own", kind="int8")
+        return dict(validation_accuracy=accuracy, megabytes=megabytes, p50_ms=ms, size="s", words=1234, kind="int8")
 
     rows = [row(0.9, 20, 1), row(0.8, 5, 1), row(0.8, 4, 1), row(0.7, 1, 1)]
     assert stages.choose(rows, Limits(10, 5), False) is rows[2]
     assert stages.choose(rows, Limits(None, 5), False) is rows[0]
     assert stages.choose(rows, Limits(0.5), True) is rows[3]
-    with pytest.raises(NothingFits, match=r"s, int8, the vocabulary trimmed.*1.00 MB and 1.00 ms, 2.00 times"):
+    with pytest.raises(NothingFits, match=r"s, int8, 1,234 word pieces: 1.00 MB and 1.00 ms, 2.00 times"):
         stages.choose(rows, Limits(0.5), False)
 
 
@@ -268,3 +270,78 @@ def test_the_command_ends_in_words_and_a_number(monkeypatch, table, error, code,
 def test_a_budget_that_cannot_be_read(table):
     done = invoke(table, "--budget", "5 elephants")
     assert done.exit_code == 1 and "elephants" in done.output
+
+
+@pytest.fixture
+def job(table, small_base, tmp_path):
+    chosen = settings(small_base, sizes=())
+    with pipeline.begin(pipeline.read_table(Source(table)), chosen, tmp_path / "run") as job:
+        yield job
+
+
+def test_as_many_word_pieces_are_kept_as_the_budget_has_room_for(job, tmp_path):
+    data, shape = pipeline.prepare(job), stages.ladder(job.base, job.settings)["teacher-1"]
+    measure = lambda megabytes: stages.measure_forms(shape, data, Limits(megabytes), tmp_path, 0)  # noqa: E731
+    least, own, everything = measure(1e-6), len(data.own), data.tokenizer.get_vocab_size()
+    assert own < everything - 2, "the base knows words that no text has"
+    assert [form["words"] for form in least.values()] == [own, own]
+    assert [form["words"] for form in measure(None).values()] == [everything] * 2
+    each = (4 * shape.width + stages.entry_bytes(data.tokenizer)) / 1e6
+    room = measure((least["fp32"]["megabytes"] + 1.5 * each) / stages.SPARE)
+    assert room["fp32"]["words"] == own + 1
+    student = distill.make_student(shape, 3, 0, everything)
+    for most, known in ((own + 1, own + 1), (10_000, everything)):
+        form = stages.export_candidate(student, data, most, "fp32", tmp_path / f"{most}")
+        assert form["words"] == known and form["gap"] < 1e-4
+
+
+def test_narrow_students_begin_with_the_teachers_words(job, monkeypatch):
+    narrow = distill.SmallBertConfig(layers=1, width=16, heads=2, inner=32, pooling="cls", max_length=64)
+    monkeypatch.setitem(stages.NARROW, "1x16", narrow)
+    job.settings = dataclasses.replace(job.settings, sizes=("1x16", "2x128"))
+    data = pipeline.prepare(job)
+    teacher = pipeline.teach(job, data)
+    words = teacher.model.words.weight + teacher.model.segments.weight[0]
+    near = stages.build_student(job, data, teacher, "1x16").words.weight @ torch.linalg.svd(words)[2][:16]
+    assert (near - words).norm() < 0.75 * words.norm(), "of 32 directions it has the 16 that say most"
+    assert stages.build_student(job, data, teacher, "2x128").config.width == 128  # wider than its teacher: at random
+
+
+def test_a_cell_that_runs_twice_goes_on_with_its_own_run(job, tmp_path):
+    again = pipeline.begin(job.table, job.settings, tmp_path / "run")
+    with pytest.raises(RunMismatch, match="seed was 0, is 1"):
+        pipeline.begin(job.table, dataclasses.replace(job.settings, seed=1), tmp_path / "run")
+    again.close()
+
+
+def test_a_runs_name_tells_data_and_settings_apart_but_not_budgets(job, tmp_path):
+    name = pipeline.run_name(job.table, job.settings)
+    assert name.startswith("my_data-run-")
+    other = dataclasses.replace(job.settings, limits=Limits(1), students=1)
+    assert pipeline.run_name(job.table, other) == name
+    assert pipeline.run_name(job.table, dataclasses.replace(job.settings, epochs=7)) != name
+    moved = pipeline.read_table(Source(write_csv(tmp_path / "my_data.csv", rows=301)))
+    assert pipeline.run_name(moved, job.settings) != name
+
+
+def test_bars_can_be_hidden(table, small_base, tmp_path):
+    """TQDM_DISABLE=1 hides every bar of a run; without it there are some."""
+    code = f"""
+from pathlib import Path
+from softlabels import pipeline
+chosen = pipeline.Settings(pipeline.parse_limits("5MB"), {str(small_base)!r}, epochs=1, updates=5, sizes=("teacher-1",))
+pipeline.distil(pipeline.Source(Path({str(table)!r})), chosen, Path("model"), say=lambda line: None)
+"""
+    bars = []
+    for number in ("0", "1"):
+        (tmp_path / number).mkdir()
+        done = subprocess.run(
+            [sys.executable, "-Wignore", "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path / number,
+            env={**os.environ, "TQDM_DISABLE": number},
+        )
+        assert done.returncode == 0, done.stderr
+        bars.append("%|" in done.stderr)
+    assert bars == [True, False]
