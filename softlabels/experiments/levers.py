@@ -123,7 +123,8 @@ class Levers(StudentExperiment):
         student, about = self.recover(cell, rate, settings, tell)
         task, about = tasks.load(settings["task"]), about | dict(learning_rate=rate)
         if cell.arm == EARLY_EXIT:
-            rows, arrays = exit_rows(student, task, self.quick)
+            rows = exit_rows(student, task, self.quick)
+            arrays = {name: value.numpy() for name, value in student.heads.state_dict().items()}
         else:
             forms = (FP32, INT8, FEWER) if cell.arm in FEWER_PIECES else (FP32, INT8)
             rows, arrays = form_rows(student, task, forms, self.quick)

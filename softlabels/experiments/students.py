@@ -89,7 +89,8 @@ class StudentExperiment(Experiment):
         return {}, {}
 
     def finish(self, results: Results) -> None:
-        print(results.frame.groupby("arm", sort=False)[list(self.columns)].agg(["mean", "std"]).round(4).to_string())
+        by = ["arm", "form"] if "form" in results.frame else ["arm"]  # an arm that is measured in several forms
+        print(results.frame.groupby(by, sort=False)[list(self.columns)].agg(["mean", "std"]).round(4).to_string())
 
 
 def labelled_texts(task, count: int | None = None):
