@@ -7,7 +7,7 @@ differs: the classifier reads the mean of the last layer (or its [CLS] token) di
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -249,6 +249,7 @@ def share_layers(student: SmallBert) -> SmallBert:
     The weights of the others are gone; a text still passes through as many layers as before.
     """
     student.layers = nn.ModuleList([student.layers[0]] * len(student.layers))
+    student.config = replace(student.config, shared=True)  # whoever copies it by its config shares too
     return student
 
 
