@@ -22,7 +22,7 @@ WORDS = {"megabytes": "megabytes on disk", "p50_ms": "milliseconds for a text (m
 SHARE = 0.97  # of the teacher's accuracy: the goal
 STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # of a slider, in each power of ten
 DEPTH = 0.25  # how far below the most accurate model the chart reaches
-WIDTH, HEIGHT, LEFT, TOP = 560, 260, 52, 12
+WIDTH, HEIGHT, LEFT, TOP, ASIDE = 560, 260, 52, 12, 136  # ASIDE: for the words beside the chart
 FADED, BEST = "#9aa1a9", "#c5733e"
 
 
@@ -97,8 +97,8 @@ def floor_of(models) -> float:
     return max(models["validation_accuracy"].min(), best - DEPTH) - 0.01
 
 
-def figure(models, seen: dict, along: str = "megabytes") -> Figure:
-    """Draw the models, those that fit, and the frontier. Returns a matplotlib figure."""
+def figure(models, seen: dict, along: str = "megabytes", wanted: float | None = None) -> Figure:
+    """Draw the models, those that fit, and the frontier; wanted: an accuracy to mark. Returns a matplotlib figure."""
     low = floor_of(models)
     x, y = models[along].to_numpy(), 100 * models["validation_accuracy"].clip(lower=low).to_numpy()
     fits, front = seen["fits"], seen["front"]
@@ -110,7 +110,12 @@ def figure(models, seen: dict, along: str = "megabytes") -> Figure:
         axes.plot(x[front], y[front], "-", color=palette.INK, linewidth=1.5, marker="s", ms=6, label="frontier")
         if seen["best"] is not None:
             axes.plot(x[seen["best"]], y[seen["best"]], "D", color=BEST, ms=9, label="best on validation")
+        if wanted is not None:
+            axes.axhline(100 * wanted, color=palette.QUIET, linestyle=":", label=f"{SHARE:.0%} of the teacher")
         axes.set(xscale="log", xlabel=WORDS[along], ylabel="right on validation, %")
+        marks = _marks(x.min(), x.max())
+        axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
+        axes.minorticks_off()
         axes.legend(loc="lower right")
     return result
 
@@ -122,8 +127,11 @@ def _marks(low: float, high: float) -> list[float]:
     return [place for place in places if low <= place <= high]
 
 
-def svg(models, seen: dict, along: str, limit: float) -> str:
-    """Return the chart as SVG; what it shows is said in the sentence and the table beside it."""
+def svg(models, seen: dict, along: str, limit: float, wanted: float) -> str:
+    """Return the chart as SVG; what it shows is said in the sentence and the table beside it.
+
+    limit: of the cost on the chart. wanted: the accuracy that the goal asks for.
+    """
     values, low = models[along].to_numpy(), floor_of(models)
     left, right = math.log10(values.min()) - 0.08, math.log10(values.max()) + 0.12
     high = models["validation_accuracy"].max() + 0.01
@@ -148,6 +156,9 @@ def svg(models, seen: dict, along: str, limit: float) -> str:
     parts.append('fill="var(--sl-line)" opacity="0.25"/>')
     parts.append(f'<line x1="{spot}" x2="{spot}" y1="{TOP}" y2="{TOP + HEIGHT}" stroke="var(--sl-ink)" ')
     parts.append('stroke-width="2" stroke-dasharray="6 4"/>')
+    line = f'x1="{LEFT}" x2="{WIDTH - 10}" y1="{y(wanted):.1f}" y2="{y(wanted):.1f}"'
+    parts.append(f'<line {line} stroke="var(--sl-quiet)" stroke-width="1.5" stroke-dasharray="2 4"/>')
+    parts.append(f'<text x="{WIDTH - 6}" y="{y(wanted) + 5:.1f}">{SHARE:.0%} of the teacher</text>')
     accuracies = models["validation_accuracy"].to_numpy()
     for number, (value, accuracy) in enumerate(zip(values, accuracies, strict=True)):
         cx, cy = x(value), y(accuracy)
@@ -165,8 +176,9 @@ def svg(models, seen: dict, along: str, limit: float) -> str:
     if seen["best"] is not None:
         cx, cy = x(values[seen["best"]]), y(accuracies[seen["best"]])
         parts.append(f'<path d="M{cx:.1f} {cy - 8:.1f}l8 8l-8 8l-8 -8z" fill="{BEST}" stroke="var(--sl-paper)"/>')
+    width = WIDTH + ASIDE
     return (
-        f'<svg viewBox="0 0 {WIDTH} {TOP + HEIGHT + 46}" width="{WIDTH}" aria-hidden="true">{"".join(parts)}'
+        f'<svg viewBox="0 0 {width} {TOP + HEIGHT + 46}" width="{width}" aria-hidden="true">{"".join(parts)}'
         f'<text x="{LEFT}" y="{TOP + HEIGHT + 41}">{WORDS[along]} (a logarithmic scale) →</text></svg>'
     )
 
@@ -178,8 +190,9 @@ def table(models, seen: dict) -> str:
         row, mark = models.iloc[number], "◆ " if number == seen["best"] else ""
         cells = f"<td>{row['megabytes']:.3g}</td><td>{row['p50_ms']:.3g}</td><td>{row['validation_accuracy']:.1%}</td>"
         rows.append(f'<tr><th scope="row">{mark}{html.escape(name_of(row))}</th>{cells}</tr>')
-    head = "<tr><th scope='col'>On the frontier</th><th scope='col'>MB</th><th scope='col'>ms</th>"
-    return f'<table class="sl-terms">{head}<th scope="col">validation</th></tr>{"".join(rows)}</table>'
+    head = '<th scope="col" style="text-align: left">On the frontier</th>'
+    head += "".join(f'<th scope="col">{name}</th>' for name in ("MB", "ms", "validation"))
+    return f'<table class="sl-terms"><tr>{head}</tr>{"".join(rows)}</table>'
 
 
 class Pareto(Pictured, ipywidgets.VBox):
@@ -247,6 +260,9 @@ class Pareto(Pictured, ipywidgets.VBox):
         """Return the sentence that says what is shown now."""
         return sentence(self.models, self.seen(), self.teacher, self.megabytes.value, self.p50_ms.value)
 
+    def _wanted(self) -> float:
+        return SHARE * self.models["validation_accuracy"].iloc[self.teacher]
+
     def _note_goals(self) -> None:
         other = {"megabytes": self.p50_ms, "p50_ms": self.megabytes}
         for along, slider in (("megabytes", self.megabytes), ("p50_ms", self.p50_ms)):
@@ -265,10 +281,10 @@ class Pareto(Pictured, ipywidgets.VBox):
         ]
         after = " Which model is left at each? And with both limits at once?" if done else ""
         self.shown.value = (
-            f'<div class="sl">{svg(self.models, seen, along, limit)}'
+            f'<div class="sl">{svg(self.models, seen, along, limit, self._wanted())}'
             '<p class="sl-legend">Up: right on validation, %. <b>●</b> within the limits, <b>×</b> above one of them, '
             "<b>■</b> the frontier, <b>◆</b> the best on validation, <b>▼</b> less accurate than the chart shows. The "
-            "dashed line is the limit.</p>"
+            "dashed line is the limit, the dotted one the goal.</p>"
             f'<p class="sl-now" role="status" aria-live="polite">{html.escape(self.words())}</p>'
             f"{table(self.models, seen)}"
             f'<div class="sl-goal{" sl-reached" if done else ""}"><p><b>Goal.</b> Find the tightest limit under which '
@@ -283,7 +299,7 @@ class Pareto(Pictured, ipywidgets.VBox):
             f"Measured models by {WORDS[self.along.value]} and by the share that is right on validation, with the "
             f"frontier of those within the limits. {self.words()}"
         )
-        return figure(self.models, self.seen(), self.along.value), alt
+        return figure(self.models, self.seen(), self.along.value, self._wanted()), alt
 
     def __repr__(self) -> str:
         return f"Pareto({len(self.models)} models)"
