@@ -71,6 +71,27 @@ def test_pruned_heads_can_be_trained_and_shown():
     assert student(ids, ids, levels=True).attentions[0].shape == (1, 1, 4, 4)
 
 
+def test_a_student_of_fewer_heads_can_be_trimmed_and_exported(tmp_path):
+    import numpy as np
+    import onnxruntime
+
+    from softlabels.distill import export, vocabulary
+
+    student = tiny_student(layers=2, vocab=60).eval()
+    distill.prune_heads(student.layers[0], [1])
+    keep = np.arange(0, 60, 2)
+    trimmed = vocabulary.trim_student(student, keep, max_length=9)
+    assert trimmed.words.weight.shape == (30, 16) and trimmed.positions.weight.shape == (9, 16)
+    assert student.words.weight.shape == (60, 16), "the student itself is left as it is"
+    ids = torch.tensor([[3, 7, 11]])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    torch.testing.assert_close(trimmed(ids, mask), student(2 * ids, mask))
+    export.export_onnx(trimmed, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (found,) = session.run(None, dict(input_ids=ids.numpy(), attention_mask=mask.numpy()))
+    np.testing.assert_allclose(found, trimmed(ids, mask).detach().numpy(), atol=1e-5)
+
+
 def test_a_head_that_nobody_reads_has_no_importance():
     model = tiny_student(layers=2).eval()
     for parameter in model.parameters():
