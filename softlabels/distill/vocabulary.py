@@ -79,6 +79,6 @@ def trim_student(student: SmallBert, keep: np.ndarray | None, max_length: int) -
     length = min(max_length, student.config.max_length)
     trimmed = copy.deepcopy(student).cpu()  # not built anew from its config, which does not tell of pruned heads
     trimmed.config = replace(student.config, vocab_size=len(keep), max_length=length)
-    trimmed.words = nn.Embedding.from_pretrained(trimmed.words.weight.detach()[torch.from_numpy(keep)])
-    trimmed.positions = nn.Embedding.from_pretrained(trimmed.positions.weight.detach()[:length].clone())
+    trimmed.words = nn.Embedding.from_pretrained(trimmed.words.weight.detach()[torch.from_numpy(keep)], freeze=False)
+    trimmed.positions = nn.Embedding.from_pretrained(trimmed.positions.weight.detach()[:length].clone(), freeze=False)
     return trimmed.eval()
