@@ -186,7 +186,7 @@ def held_back(labelled: int) -> float:
     return min(SHARE, MOST / max(1, labelled))
 
 
-def split_by_hash(ids: np.ndarray, labels: np.ndarray, share: float = SHARE) -> np.ndarray:
+def split_by_hash(ids: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
     """Share labelled texts out into train, validation and test, class by class; texts without a label go to transfer.
 
     ids: int64 (texts,), hashes of the texts. labels: int (texts,), -1 for none. The texts of a class are ranked by
