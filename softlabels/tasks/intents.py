@@ -82,22 +82,24 @@ def read(folder: Path) -> tuple[list[int], list[str], list[int], list[str], list
 
     For each language and intent as many sentences as SENTENCES says, in turns from the templates of the split, each
     drawn by a hash of the template. Left out are sentences that stand for two intents, all but the first of those that
-    two splits or languages share (test first), and test and validation sentences of an intent for which there is
-    nothing to learn from in their language. An example's id is a hash of its language and text.
+    two splits or languages share (what is learned from comes first), and validation and test sentences of an intent
+    for which there is nothing to learn from in their language. An example's id is a hash of its language and text.
     """
     names = json.loads(NAMES.read_text(encoding="utf-8"))
     made = [one for language in LANGUAGES for one in _of_language(language, folder, names[language])]
     wanted = defaultdict(set)
     for _, text, intent, _ in made:
         wanted[_key(text)].add(intent)
-    taught = {(language, intent) for language, _, intent, split in made if split in TRAINING}
-    ids, texts, labels, splits, languages, seen = [], [], [], [], [], set()
-    for split in SENTENCES:
+    ids, texts, labels, splits, languages, seen, taught = [], [], [], [], [], set(), set()
+    for split in (*TRAINING, "validation", "test"):
         for language, text, intent, its in made:
             key = _key(text)
-            if its != split or key in seen or len(wanted[key]) > 1 or (language, intent) not in taught:
+            if its != split or key in seen or len(wanted[key]) > 1:
+                continue
+            if split not in TRAINING and (language, intent) not in taught:
                 continue
             seen.add(key)
+            taught.add((language, intent))
             ids.append(_hash(f"{language}/{text}") >> 1)  # 63 bits: positive
             texts.append(text)
             labels.append(CLASSES.index(intent))
