@@ -28,7 +28,7 @@ setup: $(VENV)/ready-lab
 	@$(BIN)/softlabels fetch
 
 setup-test: $(VENV)/ready-test
-	@$(BIN)/softlabels fetch
+	@$(BIN)/softlabels fetch all
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found on the path. Install one, or say: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -20,6 +20,8 @@ WIDGETS = {
     "08": ".sl-bias",
     "09": ".sl-levels",
     "10": ".sl-part",
+    "11": ".sl-pareto",
+    "13": ".sl-ask",
 }
 
 
