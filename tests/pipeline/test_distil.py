@@ -333,14 +333,15 @@ chosen = pipeline.Settings(pipeline.parse_limits("5MB"), {str(small_base)!r}, ep
 pipeline.distil(pipeline.Source(Path({str(table)!r})), chosen, Path("model"), say=lambda line: None)
 """
     bars = []
-    for number in ("0", "1"):
-        (tmp_path / number).mkdir()
+    shown = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    for name, environment in {"shown": shown, "hidden": {**shown, "TQDM_DISABLE": "1"}}.items():
+        (tmp_path / name).mkdir()
         done = subprocess.run(
             [sys.executable, "-Wignore", "-c", code],
             capture_output=True,
             text=True,
-            cwd=tmp_path / number,
-            env={**os.environ, "TQDM_DISABLE": number},
+            cwd=tmp_path / name,
+            env=environment,
         )
         assert done.returncode == 0, done.stderr
         bars.append("%|" in done.stderr)
