@@ -269,6 +269,21 @@ def on_a_copy(layer, keep):
     return prune_heads(copy.deepcopy(layer), keep)
 
 
+def cuts_a_copy_and_returns_the_given(layer, keep):
+    prune_heads(copy.deepcopy(layer), keep)
+    return layer
+
+
+def size_found_anew_for_each_matrix(layer, keep):
+    for name in QKV:
+        matrix, rows = getattr(layer, name), rows_of(layer, keep)  # query's cut changes the size found for key
+        matrix.weight, matrix.bias = nn.Parameter(matrix.weight[rows]), nn.Parameter(matrix.bias[rows])
+        matrix.out_features = len(rows)
+    layer.attended.weight = nn.Parameter(layer.attended.weight[:, rows])
+    layer.heads = len(keep)
+    return layer
+
+
 def only_weights_replaced(layer, keep):
     rows = rows_of(layer, keep)
     for name in QKV:
@@ -763,6 +778,15 @@ def counting_unsure(logits, threshold):
     return logits.gather(0, layer[None, :, None].expand(1, -1, logits.shape[2]))[0], layer + 1
 
 
+def in_logarithms(logits, threshold):
+    z = logits.numpy()
+    z = z - z.max(-1, keepdims=True)
+    sure = -np.log(np.exp(z).sum(-1)) >= np.log(threshold)
+    sure[-1] = True
+    first = sure.argmax(0)
+    return logits[first, torch.arange(logits.shape[1])], first + 1
+
+
 # --- pareto_front: wrong ----------------------------------------------------------------------------------------------
 
 
@@ -919,7 +943,8 @@ WRONG = [
     Wrong("prune_heads", "in_features or out_features say the old size", only_weights_replaced),
     Wrong("prune_heads", "a layer that was pruned before", size_from_the_width),
     Wrong("prune_heads", "other weights have changed", forward_too),
-    Wrong("prune_heads", "another matrix", rows_turned_round),
+    Wrong("prune_heads", "nothing is cut", cuts_a_copy_and_returns_the_given),
+    *(Wrong("prune_heads", "another matrix", fn) for fn in (rows_turned_round, size_found_anew_for_each_matrix)),
     Wrong("prune_heads", "returns nothing", returns_no_layer),
     *(Wrong("quantize_rows", "one scale for the whole matrix", fn) for fn in (one_number, one_number_for_each_row)),
     Wrong("quantize_rows", "a scale for each column", down_the_columns),
@@ -994,6 +1019,9 @@ HONEST = [
         for fn in (with_numpy, row_by_row, zero_where_zero, with_epsilon, in_double, infinity_norm)
     ),
     *(Honest("factorise_table", fn) for fn in (projected, from_the_gram_matrix, numpy_svd, old_svd_transposed, turned)),
-    *(Honest("early_exit", fn) for fn in (by_hand, from_the_end, numpy_style, waiting_texts, counting_unsure)),
+    *(
+        Honest("early_exit", fn)
+        for fn in (by_hand, from_the_end, numpy_style, waiting_texts, counting_unsure, in_logarithms)
+    ),
     *(Honest("pareto_front", fn) for fn in (two_loops, in_torch, plain_lists, differences, thinned_out)),
 ]

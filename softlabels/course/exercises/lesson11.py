@@ -286,9 +286,14 @@ PRUNED_BEFORE = Mistake(
     "which no longer is what its heads make up together.",
     "Which number of the layer shrinks with its heads, and which does not?",
 )
+NOTHING_CUT = Mistake(
+    "nothing is cut",
+    "What you return is the layer as it was: all weights are there, unchanged.",
+    "Which layer does your code change, and which does it return?",
+)
 HEAD_MISTAKES = (
-    ZEROED, NEW_LAYER, OTHER_HEADS, FIRST_ONES, INTERLEAVED, QKV_COLUMNS, NOT_ALL_THREE, NO_BIAS, ATTENDED_LEFT,
-    ATTENDED_ROWS, ATTENDED_BIAS, HEADS_LEFT, FEATURES, PRUNED_BEFORE,
+    NOTHING_CUT, ZEROED, NEW_LAYER, OTHER_HEADS, FIRST_ONES, INTERLEAVED, QKV_COLUMNS, NOT_ALL_THREE, NO_BIAS,
+    ATTENDED_LEFT, ATTENDED_ROWS, ATTENDED_BIAS, HEADS_LEFT, FEATURES, PRUNED_BEFORE,
 )  # fmt: skip
 
 
@@ -329,6 +334,8 @@ def _of_heads(fn: Callable, seed: int = 5) -> Finding | Mistake | None:
             text = "The attention is right, but other weights of the layer have changed too."
             return Finding("other weights have changed", text, "Which matrices of a layer know of heads?")
         return _pruned_again(fn) or _features(mine)
+    if _alike(found, before, attention):
+        return NOTHING_CUT
     if all(found[name].shape == before[name].shape for name in attention):
         return ZEROED
     for mistake, rows in (
@@ -344,7 +351,7 @@ def _of_heads(fn: Callable, seed: int = 5) -> Finding | Mistake | None:
     if any(_alike(found, {name: before[name][:, rows]}, [name]) for name in QKV_WEIGHTS):
         return QKV_COLUMNS
     cut = [_alike(found, wanted, [name]) for name in QKV_WEIGHTS]
-    if any(cut) and not all(cut):
+    if any(cut) and any(_alike(found, before, [name]) for name in QKV_WEIGHTS):
         return NOT_ALL_THREE
     if all(cut) and any(found[name].shape == before[name].shape for name in QKV[1::2]):
         return NO_BIAS
@@ -828,8 +835,8 @@ MORE_THAN = Mistake(
 
 def is_sure_at_the_threshold(fn: Callable) -> Mistake | None:
     """A probability of exactly the threshold is sure enough."""
-    logits = torch.tensor([[[0.4, 0.4]], [[0.0, 2.0]]])
-    usual, edge = (close(fn(logits.clone(), t), early_exit(logits, t)) for t in (0.45, 0.5))
+    logits = torch.tensor([[[0.0, -200.0]], [[0.0, 2.0]]])  # 1 and 0, exactly, and in logarithms too
+    usual, edge = (close(fn(logits.clone(), t), early_exit(logits, t)) for t in (0.45, 1.0))
     return MORE_THAN if usual and not edge else None
 
 
