@@ -33,7 +33,7 @@ print(float(kilobytes))
 
 
 def measure_quality(logits: Tensor, labels: Any, teacher_logits: Tensor) -> dict[str, float]:
-    """Return accuracy, nll and ece against labels (texts,), and agreement with the teacher's logits (texts, classes)."""
+    """Return accuracy, nll and ece against labels (texts,), agreement with teacher_logits (texts, classes)."""
     return dict(
         accuracy=accuracy(logits, labels),
         nll=negative_log_likelihood(logits, labels),
