@@ -260,13 +260,14 @@ def ship(student, task, form: str, folder: Path):
 
 def exit_rows(exits, task, quick: bool) -> list[dict]:
     """Measure early exit at each threshold; layers is how many a text passes through on average."""
-    rows = []
     parameters = sum(p.numel() for p in exits.parameters())
+    splits = {split: some(task.split(split), 100 if quick else None) for split in ("validation", "test")}
+    asked = {split: exits.by_layer(distill.predict(exits, examples.tokens)) for split, examples in splits.items()}
+    rows = []
     for threshold in THRESHOLDS:
         row = dict(form=f"threshold {threshold}", parameters=parameters)
-        for split in ("validation", "test"):
-            examples = some(task.split(split), 100 if quick else None)
-            logits, layers = early_exit(exits.by_layer(distill.predict(exits, examples.tokens)), threshold)
+        for split, examples in splits.items():
+            logits, layers = early_exit(asked[split], threshold)
             found = measure_quality(logits, examples.labels, soft_labels_of(task).logits_for(examples.ids))
             found |= dict(layers=layers.double().mean().item())
             row |= {name if split == "test" else f"validation_{name}": value for name, value in found.items()}
