@@ -181,7 +181,7 @@ def teacher_of(task) -> distill.SmallBert:
 
 
 class LeversOneShot(Experiment):
-    """What compression alone does to the teacher: nothing is trained. The texts that show which heads matter are drawn."""
+    """What compression alone does to the teacher: nothing is trained; only the texts that rank heads are drawn."""
 
     name = "levers-one-shot"
     description = "the teacher compressed without any training: layers, heads, weights, word pieces, int8"
