@@ -45,6 +45,11 @@ def pieces_to_keep(tokenizer: Any, token_ids: np.ndarray, most: int | None = Non
     return np.union1d(always, wanted[~np.isin(wanted, always)][: max(0, most - len(always))])
 
 
+def usable_pieces(tokenizer: Any) -> np.ndarray:
+    """Return the ids of all pieces that a text can hold, int64, ascending: to drop the others changes no answer."""
+    return np.sort(np.array([i for piece, i in tokenizer.get_vocab().items() if is_used(piece)], dtype=np.int64))
+
+
 def is_used(piece: str) -> bool:
     """Tell whether a text can hold a piece: BERT's vocabulary has places like [unused7], kept free for new words."""
     return not re.fullmatch(r"\[unused\d+\]", piece)

@@ -248,10 +248,16 @@ def as_shipped(student, task, form: str, examples):
 
 
 def ship(student, task, form: str, folder: Path):
-    """Export a student of the course's tokenizer in a form, and open it."""
+    """Export a student of the course's tokenizer in a form, and open it.
+
+    fp32 is the model as it is. In int8, the rows of the word table that no text can ask for are left out: BERT's
+    vocabulary keeps about a thousand places free for words to come.
+    """
     tokenizer, keep = tasks.tokenizer(), None
-    if form == FEWER:
-        keep = vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, PIECES)
+    if form != FP32:
+        keep = vocabulary.usable_pieces(tokenizer)
+        if form == FEWER:
+            keep = vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, PIECES)
         tokenizer = vocabulary.trim_tokenizer(tokenizer, keep)
     student = vocabulary.trim_student(student, keep, max_length=64)
     export.export_folder(student, tokenizer, task.classes, folder, int8=form != FP32)

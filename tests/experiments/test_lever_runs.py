@@ -91,6 +91,16 @@ def test_int8_is_measured_as_it_is_shipped(task, teacher):
     assert distill.agreement(plain, rounded) > 0.9
 
 
+def test_rows_that_no_text_can_ask_for_change_no_answer(task, teacher, tmp_path):
+    texts = base.some(task.split("test"), 20).texts
+    classifier = levers.ship(teacher, task, levers.INT8, tmp_path / "usable")
+    distill.export.export_folder(teacher, tasks.tokenizer(), task.classes, tmp_path / "all", int8=True)
+    whole = distill.export.open_folder(tmp_path / "all")
+    assert len(classifier.tokenizer.get_vocab()) == 30_522 - 994
+    for text in (*texts, "[unused7] and [MASK], a [UNK]"):
+        np.testing.assert_array_equal(classifier.logits([text]), whole.logits([text]))
+
+
 def test_exits_and_their_thresholds(made_up_soft_labels, tmp_path, monkeypatch):
     monkeypatch.setattr(levers.Levers, "quick_updates", 2)
     rows, arrays = run_cell(levers.Levers(quick=True, folder=tmp_path), levers.EARLY_EXIT)
