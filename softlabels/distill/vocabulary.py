@@ -5,14 +5,16 @@ word piece tokenizer takes the longest piece that fits, so texts of which all pi
 word whose piece is gone is cut into shorter ones, down to characters; none becomes unknown that was not before.
 """
 
+import copy
 import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from .bert import SmallBert, build_empty
+from .bert import SmallBert
 
 
 def pieces_to_keep(tokenizer: Any, token_ids: np.ndarray, most: int | None = None) -> np.ndarray:
@@ -65,9 +67,8 @@ def trim_student(student: SmallBert, keep: np.ndarray | None, max_length: int) -
     """
     keep = np.arange(student.config.vocab_size) if keep is None else keep
     length = min(max_length, student.config.max_length)
-    trimmed = build_empty(replace(student.config, vocab_size=len(keep), max_length=length))
-    state = {name: tensor.detach().cpu() for name, tensor in student.state_dict().items()}
-    state["words.weight"] = state["words.weight"][torch.from_numpy(keep)]
-    state["positions.weight"] = state["positions.weight"][:length]
-    trimmed.load_state_dict(state)
+    trimmed = copy.deepcopy(student).cpu()  # not built anew from its config, which does not tell of pruned heads
+    trimmed.config = replace(student.config, vocab_size=len(keep), max_length=length)
+    trimmed.words = nn.Embedding.from_pretrained(trimmed.words.weight.detach()[torch.from_numpy(keep)])
+    trimmed.positions = nn.Embedding.from_pretrained(trimmed.positions.weight.detach()[:length].clone())
     return trimmed.eval()
