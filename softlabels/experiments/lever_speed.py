@@ -22,7 +22,7 @@ FORMS = {"teacher": (TORCH, levers.FP32, levers.INT8, levers.FEWER)}
 FORMS |= {arm: (levers.FP32, levers.INT8) for arm in levers.BUILD}
 FORMS |= {arm: (*FORMS[arm], levers.FEWER) for arm in levers.FEWER_PIECES}
 FORMS |= {arm: (TORCH, levers.FP32, levers.INT8, levers.FEWER) for arm in headline.SHAPES}
-TEXTS = 200
+TEXTS = 100
 
 
 class LeverSpeed(Experiment):
