@@ -1,10 +1,13 @@
 """Bytes, memory and time of every compressed model, all in one run, each round measuring them one after the other.
 
-Neither size nor speed depends on what the weights are, so nothing is trained here; only pruned weights and the exits'
-classifiers, which decide how many layers a text passes, are the real ones.
+Neither size nor speed depends on what the weights are, so nothing is trained here; only pruned weights, which can be
+zipped, and the exits' classifiers, which decide how many layers a text passes, are the real ones.
 """
 
+import atexit
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -48,42 +51,48 @@ class LeverSpeed(Experiment):
         threads = torch.get_num_threads()
         torch.set_num_threads(settings["threads"])
         try:
-            with tempfile.TemporaryDirectory() as scratch:
-                measured = [
-                    dict(form=form, **measure(cell, form, task, texts, Path(scratch) / str(i)))
-                    for i, form in enumerate(settings["forms"][cell.arm])
-                ]
+            models = exported(cell.arm, tuple(settings["forms"][cell.arm]), tuple(texts))
+            return [
+                dict(form=form, **about, **measure_speed(classifier, texts, len(texts)))
+                for form, (classifier, about) in models.items()
+            ], {}
         finally:
             torch.set_num_threads(threads)
-        return measured, {}
 
 
-def measure(cell: Cell, form: str, task, texts: list[str], folder: Path) -> dict:
-    """Measure one model in one form, once."""
-    teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(task.name)).model
-    if cell.arm == levers.EARLY_EXIT:
-        exits = trained_exits(teacher)
-        export_exits(exits, folder)
-        classifier = ExitClassifier(folder, tasks.tokenizer(), float(form.split()[-1]))
-        size = (
-            sum(path.stat().st_size for path in folder.iterdir())
-            + (tasks.base_model() / "tokenizer.json").stat().st_size
-        )
-        return dict(megabytes=size / 1e6) | measure_speed(classifier, texts, len(texts))
+@cache
+def exported(arm: str, forms: tuple[str, ...], texts: tuple[str, ...]) -> dict[str, tuple]:
+    """Build one model, and open it in each form: {form: (classifier, what it weighs)}.
+
+    Kept for the later rounds, which time the same models again: bytes and memory do not change, and building takes
+    longer than timing.
+    """
+    task = tasks.load("wordnet")
+    teacher = levers.teacher_of(task)
+    scratch = Path(tempfile.mkdtemp(prefix="lever-speed-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    if arm == levers.EARLY_EXIT:
+        export_exits(trained_exits(teacher), scratch)
+        size = sum(path.stat().st_size for path in (*scratch.iterdir(), tasks.base_model() / "tokenizer.json"))
+        return {
+            form: (ExitClassifier(scratch, tasks.tokenizer(), float(form.split()[-1])), dict(megabytes=size / 1e6))
+            for form in forms
+        }
     student = teacher
-    if cell.arm in levers.BUILD:
-        student = keep_pruned(levers.BUILD[cell.arm](teacher, task, 0))
-    elif cell.arm in headline.SHAPES:
-        student = headline.build(cell.arm, len(task.classes), 0)
-    if form == TORCH:
-        return measure_speed(TorchClassifier(student, tasks.tokenizer()), texts, len(texts))
-    classifier = levers.ship(student, task, form, folder)
-    about = dict(megabytes=export.folder_megabytes(folder), zipped_megabytes=zipped_megabytes(folder))
-    return (
-        about
-        | dict(peak_megabytes=measure_peak_megabytes(folder, texts))
-        | measure_speed(classifier, texts, len(texts))
-    )
+    if arm in levers.BUILD:
+        student = keep_pruned(levers.BUILD[arm](teacher, task, 0))
+    elif arm in headline.SHAPES:
+        student = headline.build(arm, len(task.classes), 0)
+    found = {}
+    for number, form in enumerate(forms):
+        if form == TORCH:
+            found[form] = TorchClassifier(student, tasks.tokenizer()), {}
+            continue
+        folder = scratch / str(number)
+        classifier = levers.ship(student, task, form, folder)
+        about = dict(megabytes=export.folder_megabytes(folder), zipped_megabytes=zipped_megabytes(folder))
+        found[form] = classifier, about | dict(peak_megabytes=measure_peak_megabytes(folder, texts))
+    return found
 
 
 def trained_exits(teacher) -> Exits:
