@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from softlabels import distill, tasks
+from softlabels import tasks
 from softlabels.distill import export
 from softlabels.distill.dashboard import TorchClassifier, measure_peak_megabytes, measure_speed, zipped_megabytes
 from softlabels.distill.early_exit import ExitClassifier, Exits, export_exits

@@ -181,7 +181,7 @@ def teacher_of(task) -> distill.SmallBert:
 
 
 class LeversOneShot(Experiment):
-    """What compression alone does to the teacher: nothing is trained, and chance plays no part."""
+    """What compression alone does to the teacher: nothing is trained; only the texts that rank heads are drawn."""
 
     name = "levers-one-shot"
     description = "the teacher compressed without any training: layers, heads, weights, word pieces, int8"
@@ -248,10 +248,16 @@ def as_shipped(student, task, form: str, examples):
 
 
 def ship(student, task, form: str, folder: Path):
-    """Export a student of the course's tokenizer in a form, and open it."""
+    """Export a student of the course's tokenizer in a form, and open it.
+
+    fp32 is the model as it is. In int8, the rows of the word table that no text can ask for are left out: BERT's
+    vocabulary keeps about a thousand places free for words to come.
+    """
     tokenizer, keep = tasks.tokenizer(), None
-    if form == FEWER:
-        keep = vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, PIECES)
+    if form != FP32:
+        keep = vocabulary.usable_pieces(tokenizer)
+        if form == FEWER:
+            keep = vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, PIECES)
         tokenizer = vocabulary.trim_tokenizer(tokenizer, keep)
     student = vocabulary.trim_student(student, keep, max_length=64)
     export.export_folder(student, tokenizer, task.classes, folder, int8=form != FP32)
@@ -260,13 +266,14 @@ def ship(student, task, form: str, folder: Path):
 
 def exit_rows(exits, task, quick: bool) -> list[dict]:
     """Measure early exit at each threshold; layers is how many a text passes through on average."""
-    rows = []
     parameters = sum(p.numel() for p in exits.parameters())
+    splits = {split: some(task.split(split), 100 if quick else None) for split in ("validation", "test")}
+    asked = {split: exits.by_layer(distill.predict(exits, examples.tokens)) for split, examples in splits.items()}
+    rows = []
     for threshold in THRESHOLDS:
         row = dict(form=f"threshold {threshold}", parameters=parameters)
-        for split in ("validation", "test"):
-            examples = some(task.split(split), 100 if quick else None)
-            logits, layers = early_exit(exits.by_layer(distill.predict(exits, examples.tokens)), threshold)
+        for split, examples in splits.items():
+            logits, layers = early_exit(asked[split], threshold)
             found = measure_quality(logits, examples.labels, soft_labels_of(task).logits_for(examples.ids))
             found |= dict(layers=layers.double().mean().item())
             row |= {name if split == "test" else f"validation_{name}": value for name, value in found.items()}
