@@ -137,6 +137,51 @@ def minus_one_too(ids, labels, share):
     return _by_rank(ids, labels, share, skip=False)
 
 
+def argsort_for_rank(ids, labels, share):
+    out = np.full(len(ids), TRANSFER)
+    for label, rows in _groups(labels):
+        rank, n = np.argsort(ids[rows]), round(share * len(rows))
+        out[labels == label] = [TEST if r < n else VALIDATION if r < 2 * n else TRAIN for r in rank]
+    return out
+
+
+def not_indexed_back(ids, labels, share):
+    out = np.where(labels == -1, TRANSFER, TRAIN)
+    for label in np.unique(labels[labels != -1]):
+        mine = labels == label
+        order, n = ids[mine].argsort(), round(share * mine.sum())
+        out[mine] = TRAIN
+        out[order[:n]], out[order[n : 2 * n]] = TEST, VALIDATION
+    return out
+
+
+def part_of_the_table(ids, labels, share):
+    out, n = np.where(labels == -1, TRANSFER, TRAIN), round(share * len(labels))
+    for _, rows in _groups(labels):
+        rows = sorted(rows, key=lambda i: ids[i])
+        out[rows[n : 2 * n]] = VALIDATION
+        out[rows[:n]] = TEST
+    return out
+
+
+def remainder(ids, labels, share):
+    place = ids % 100
+    out = np.where(place < 100 * share, TEST, np.where(place < 200 * share, VALIDATION, TRAIN))
+    return np.where(labels < 0, TRANSFER, out)
+
+
+def up_and_downwards(ids, labels, share):
+    return _by_rank(ids, labels, share, sign=-1, count=math.ceil)
+
+
+def a_fifth(ids, labels, share):
+    return _by_rank(ids, labels, 0.2)
+
+
+def one_too_few(ids, labels, share):
+    return _by_rank(ids, labels, share, count=lambda x: max(0, round(x) - 1))
+
+
 def names(ids, labels, share):
     return [SPLITS[k] for k in _by_rank(ids, labels, share)]
 
@@ -439,6 +484,24 @@ def middle(share, examples, z=1.96):
     return m / d, h / d
 
 
+def no_brackets(share, examples, z=1.96):
+    p, n = share, examples
+    h = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
+    return (p + z**2 / 2 * n - h) / (1 + z**2 / n), (p + z**2 / 2 * n + h) / (1 + z**2 / n)
+
+
+def no_brackets_in_the_root(share, examples, z=1.96):
+    p, n = share, examples
+    h = z * (p * (1 - p) / n + z**2 / 4 * n**2) ** 0.5
+    return (p + z**2 / (2 * n) - h) / (1 + z**2 / n), (p + z**2 / (2 * n) + h) / (1 + z**2 / n)
+
+
+def short_root(share, examples, z=1.96):
+    p, n = share, examples
+    h = z * (np.sqrt(p * (1 - p) / n) + z**2 / (4 * n**2))
+    return (p + z**2 / (2 * n) - h) / (1 + z**2 / n), (p + z**2 / (2 * n) + h) / (1 + z**2 / n)
+
+
 def low_alone(share, examples, z=1.96):
     m, h, d = _wilson(share, examples, z)
     return (m - h) / d
@@ -470,6 +533,16 @@ def by_counts(share, examples, z=1.96):
     return [centre - half, centre + half]
 
 
+def an_array(share, examples, z=1.96):
+    m, h, d = _wilson(share, examples, z)
+    return np.clip(np.array([m - h, m + h]) / d, 0, 1)
+
+
+def a_tensor(share, examples, z=1.96):
+    m, h, d = _wilson(torch.tensor(share), examples, z, root=torch.sqrt)
+    return torch.stack([m - h, m + h]) / d
+
+
 def tensors(share, examples, z=1.96):
     p, n = torch.tensor(share, dtype=torch.float64), torch.tensor(float(examples), dtype=torch.float64)
     centre, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)).sqrt()
@@ -479,7 +552,11 @@ def tensors(share, examples, z=1.96):
 WRONG = [
     *(Wrong("split_by_hash", "another split each time", fn) for fn in (by_chance, permuted)),
     *(Wrong("split_by_hash", "depends on the order of the rows", fn) for fn in (first_rows, seeded)),
-    *(Wrong("split_by_hash", "a class does not get its share", fn) for fn in (one_ranking, cut_at_a_value)),
+    *(Wrong("split_by_hash", "a class does not get its share", fn) for fn in (one_ranking, cut_at_a_value, remainder)),
+    Wrong("split_by_hash", "an order is taken for ranks", argsort_for_rank),
+    Wrong("split_by_hash", "places within the class are taken for rows", not_indexed_back),
+    Wrong("split_by_hash", "a share of all texts", part_of_the_table),
+    *(Wrong("split_by_hash", "smallest failing case", fn) for fn in (up_and_downwards, a_fifth, one_too_few)),
     Wrong("split_by_hash", "the largest ids go to the test set", downwards),
     Wrong("split_by_hash", "test and validation have changed places", validation_first),
     Wrong("split_by_hash", "rounded down", int_of_it),
@@ -512,7 +589,12 @@ WRONG = [
         for fn in (textbook, textbook_clipped)
     ),
     Wrong("accuracy_interval", "the square root is missing", rootless),
-    Wrong("accuracy_interval", "not divided by the last factor", undivided),
+    Wrong("accuracy_interval", "the root ends too early", short_root),
+    *(
+        Wrong("accuracy_interval", "a product under a fraction line without brackets", fn)
+        for fn in (no_brackets, no_brackets_in_the_root)
+    ),
+    Wrong("accuracy_interval", "the first fraction is missing", undivided),
     Wrong("accuracy_interval", "the centre stays at the share", even),
     Wrong("accuracy_interval", "the half width is not divided", brackets),
     Wrong("accuracy_interval", "z is missing before the root", one_deviation),
@@ -530,5 +612,8 @@ WRONG = [
 HONEST = [
     *(Honest("split_by_hash", fn) for fn in (loops, all_sorted_at_once, with_pandas, a_list, with_torch)),
     *(Honest("best_that_fits", fn) for fn in (one_pass, infinities, data_frame, arrays, keeps_the_tuple)),
-    *(Honest("accuracy_interval", fn) for fn in (with_numpy, the_roots_of_a_parabola, by_counts, tensors)),
+    *(
+        Honest("accuracy_interval", fn)
+        for fn in (with_numpy, the_roots_of_a_parabola, by_counts, tensors, an_array, a_tensor)
+    ),
 ]

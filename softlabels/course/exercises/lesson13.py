@@ -111,6 +111,30 @@ def _unlabelled_class(ids, labels, share):
     return _shared(ids, labels + 1, share)
 
 
+def _order_as_rank(ids, labels, share):
+    split = np.full(len(ids), TRANSFER)
+    for label in np.unique(labels[labels >= 0]):
+        rows = np.flatnonzero(labels == label)
+        rank, part = np.argsort(ids[rows]), int(share * len(rows) + 0.5)
+        split[rows] = np.select([rank < part, rank < 2 * part], [TEST, VALIDATION], TRAIN)
+    return split
+
+
+def _places_as_rows(ids, labels, share):
+    split = np.where(labels < 0, TRANSFER, TRAIN)
+    for label in np.unique(labels[labels >= 0]):
+        order = np.argsort(ids[labels == label])
+        part = int(share * len(order) + 0.5)
+        split[labels == label] = TRAIN
+        split[order[:part]] = TEST
+        split[order[part : 2 * part]] = VALIDATION
+    return split
+
+
+def _of_all_texts(ids, labels, share):
+    return _shared(ids, labels, share, size=lambda n: int(share * len(ids) + 0.5))
+
+
 def _of_the_rest(ids, labels, share):
     split = np.full(len(ids), TRANSFER)
     for label in np.unique(labels[labels >= 0]):
@@ -129,6 +153,20 @@ CHANCE = Mistake(
     "Called twice with the same texts, your function shares them out differently. A text that trained the teacher "
     "today is in the test set tomorrow.",
     "What do the ids decide, if chance decides who goes where?",
+)
+RANK = Mistake(
+    "an order is taken for ranks",
+    "Some of the texts in your test set have large ids. `np.argsort` says which text comes first, which second, and so "
+    "on; it does not say which place a given text has.",
+    "For ids 30, 10, 20 `np.argsort` gives 1, 2, 0. Which place has the text with id 30?",
+    imitation=_order_as_rank,
+)
+PLACES = Mistake(
+    "places within the class are taken for rows",
+    "You order the ids of a class, and then use the places in that short array as rows of the whole table: texts of "
+    "other classes, and some without a label, get this class's splits.",
+    "Of which array are the numbers that `np.argsort` gives you places?",
+    imitation=_places_as_rows,
 )
 ORDER = Mistake(
     "depends on the order of the rows",
@@ -169,12 +207,15 @@ def does_not_look_at_rows(fn: Callable) -> Mistake | None:
 
 
 def gives_each_class_its_share(fn: Callable) -> Mistake | None:
-    """Every class gives the same share to the test set."""
-    ids, labels = _many()
-    split = _split(fn, ids, labels)
-    mine = [int((split[labels == label] == TEST).sum()) for label in range(3)]
-    total, right = sum(mine), [9, 4, 1]
-    return NOT_BY_CLASS if mine != right and 8 <= total <= 26 else None
+    """How many texts of a class are tested does not depend on their ids."""
+    tested = []
+    for seed in (5, 7):
+        ids, labels = _many(seed)
+        split = _split(fn, ids, labels)
+        tested.append([int((split[labels == label] == TEST).sum()) for label in range(3)])
+    # The whole must be about right, too: other wrong counts are no matter of the classes.
+    about = all(abs(sum(counts) - 0.15 * 98) <= 6 for counts in tested)
+    return NOT_BY_CLASS if about and tested[0] != tested[1] else None
 
 
 SPLIT = Exercise(
@@ -183,6 +224,8 @@ SPLIT = Exercise(
     properties=[leaves_nothing_to_chance, does_not_look_at_rows, gives_each_class_its_share],
     mistakes=[
         CHANCE,
+        RANK,
+        PLACES,
         ORDER,
         NOT_BY_CLASS,
         Mistake("the largest ids go to the test set", "You rank the ids from the largest down. That would be as fair, "
@@ -202,6 +245,10 @@ SPLIT = Exercise(
                 "each class, those of the test set too.",
                 "Where does the slice of the validation part begin, and which line has the last word?",
                 imitation=_written_over),
+        Mistake("a share of all texts", "Each class gives away a share of the whole table. A small class may have "
+                "nothing left to learn from.",
+                "Of how many texts is the share taken: of all, or of those of the class?",
+                imitation=_of_all_texts),
         Mistake("validation is a share of the rest", "Your validation part is a share of what the test set has left, "
                 "so it is smaller than the test set.", "How many places are there between `part` and `2 * part`?",
                 imitation=_of_the_rest),
@@ -320,7 +367,7 @@ FIT = Exercise(
     reference=best_that_fits, probes=fit_probes,
     mistakes=[
         Mistake("chosen on test", "You choose by the accuracy on the test set. What is reported about the choice would "
-                "then have been picked for being high.", "Which of the accuracies has the test set never seen?",
+                "then have been picked for being high.", "Which accuracy leaves the test set for the report?",
                 imitation=_chosen(lambda c: (c["test_accuracy"], -c["megabytes"]))),
         Mistake("one limit is enough",
                 "You let a candidate pass that keeps one of the two limits and breaks the other.",
@@ -443,6 +490,24 @@ def _spread_not_divided(share, examples, z=1.96):
     return (centre - half) / scale, (centre + half) / scale
 
 
+def _without_brackets(in_centre: bool, in_half: bool):
+    def wrong(share, examples, z=1.96):
+        centre, half, scale = _parts(share, examples, z)
+        if in_centre:
+            centre = share + z**2 / 2 * examples
+        if in_half:
+            half = z * math.sqrt(share * (1 - share) / examples + z**2 / 4 * examples**2)
+        return (centre - half) / scale, (centre + half) / scale
+
+    return wrong
+
+
+def _root_of_the_first(share, examples, z=1.96):
+    centre, _, scale = _parts(share, examples, z)
+    half = z * (math.sqrt(share * (1 - share) / examples) + z**2 / (4 * examples**2))
+    return (centre - half) / scale, (centre + half) / scale
+
+
 def _z_not_squared(share, examples, z=1.96):
     centre, half, scale = share + z / (2 * examples), _parts(share, examples, z)[1], 1 + z / examples
     return (centre - half) / scale, (centre + half) / scale
@@ -477,13 +542,20 @@ INTERVAL = Exercise(
         Mistake("the square root is missing", "Your interval shrinks as one over the number of texts; luck shrinks as "
                 "one over its square root.", "Under which sign do the two terms of the half width stand?",
                 imitation=_no_root),
-        Mistake("not divided by the last factor", "Your interval leaves the range from 0 to 1.",
-                "Which factor stands under both ends?", imitation=_not_scaled),
+        Mistake("the root ends too early", "Of the two terms of the half width only the first is under your root.",
+                "How far does the root reach in the formula?", imitation=_root_of_the_first),
+        Mistake("a product under a fraction line without brackets", "Your ends lie far outside the range from 0 to 1: "
+                "a factor that belongs under a fraction line multiplies.",
+                "In which order does Python work out `a / 2 * n`?",
+                matches=_any_of(_without_brackets(True, False), _without_brackets(False, True),
+                                _without_brackets(True, True))),
+        Mistake("the first fraction is missing", "Your interval leaves the range from 0 to 1.",
+                "What stands before the large brackets?", imitation=_not_scaled),
         Mistake("the centre stays at the share", "Your interval lies evenly about the share itself, also at 0 and at "
                 "1, where it then leaves the range.", "By how much is the centre moved towards one half?",
                 imitation=_not_moved),
         Mistake("the half width is not divided", "Your centre is right, and the interval too wide: only the centre is "
-                "divided by the last factor.", "Around which parts of the formula do the brackets stand?",
+                "divided by 1 + z²/n.", "Around which parts of the formula do the brackets stand?",
                 imitation=_half_not_scaled),
         Mistake("z is missing before the root", "Your interval is too narrow: it reaches one standard deviation to "
                 "each side, for every z.", "What multiplies the root?", imitation=_without_z),
