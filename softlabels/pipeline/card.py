@@ -39,7 +39,7 @@ def write_card(table: Table, settings: Settings, chosen: dict, tried: list[dict]
         "",
         "## How good",
         "",
-        f"Test set: {n:,} texts, used for nothing else. ECE: expected calibration error, 15 bins.",
+        f"Test set: {n:,} texts, used for nothing else in this run. ECE: expected calibration error, 15 bins.",
         "",
         "| model | accuracy | agrees with the teacher | ECE | negative log-likelihood |",
         "|---|---|---|---|---|",
@@ -68,7 +68,8 @@ def write_card(table: Table, settings: Settings, chosen: dict, tried: list[dict]
         "|---|---|---|---|---|---|",
         *(_candidate(row, settings, chosen) for row in tried),
         "",
-        f"Largest difference of a logit between ONNX and torch, in fp32: {max(r['gap'] or 0 for r in tried):.1e}.",
+        f"Largest difference of a logit between ONNX and torch, in fp32, on at most 50 validation texts: "
+        f"{max(r['gap'] or 0 for r in tried):.1e}.",
         "",
         "## Data",
         "",
@@ -90,7 +91,7 @@ def write_card(table: Table, settings: Settings, chosen: dict, tried: list[dict]
         "- It always names one of its classes, for any text in any language. A low probability is the only warning.",
         "- The figures hold for texts like those of the table. Texts from elsewhere, or from later, may go worse.",
         "- The student learned from its teacher's answers and repeats its mistakes; on texts that the teacher was "
-        "trained on, those answers are surer than elsewhere.",
+        "trained on, those answers may be surer than elsewhere.",
         "- Several sizes and forms were compared on one validation set and trained with one seed: a small difference "
         "between them may be chance.",
         "",
