@@ -115,16 +115,16 @@ def open_reverse_dictionary(source: Task, tokenizer_file: Path) -> RankingTask:
         print(f"Preparing the task {name}: drawing candidates for its definitions, once ... ", end="", flush=True)
         glosses = source.split("all", show_labels=True)
         splits = [split for split in SPLITS for _ in range(len(source.split(split)))]
-        words = reverse_dictionary.read_words(folder)
-        words = [words[i] for i in glosses.ids.tolist()]
-        rows = np.flatnonzero(reverse_dictionary.share_out([w[0] for w in words], splits))
-        kept = [splits[i] for i in rows]
+        right, fitting = reverse_dictionary.read_words(folder)
+        rows = np.flatnonzero(reverse_dictionary.share_out([right[i] for i in glosses.ids.tolist()], splits))
+        kept, ids = [splits[i] for i in rows], glosses.ids[rows].tolist()
         table, candidates, targets = reverse_dictionary.draw(
-            glosses.ids[rows].tolist(),
+            ids,
             [glosses.texts[i] for i in rows],
             glosses.labels[rows].tolist(),
             kept,
-            [words[i] for i in rows],
+            [right[i] for i in ids],
+            [fitting[i] for i in ids],
         )
         pieces = store.cut(table, store.open_tokenizer(tokenizer_file, source.max_pieces))
         blobs = [np.frombuffer(word.encode("utf-8"), dtype=np.uint8) for word in table]

@@ -2,7 +2,7 @@
 
 The queries are the glosses of the running task, with its ids; a candidate is the first word of a synset, as WordNet
 lists them. Besides the right word there are 19 wrong ones of the same supersense: the words of the glosses that share
-most with the query, and some drawn at random.
+most with the query, and some drawn at random, but none of a direct hypernym or hyponym.
 
 Source: the noun file of WordNet 3.0; see `data/README.md`.
 """
@@ -21,16 +21,19 @@ CANDIDATES, NEAR = 20, 10  # the right word, up to 10 from the glosses most like
 HELD_OUT = ("test", "validation")  # in this order: a word that both ask for stays with the test set
 
 
-def read_words(folder: Path) -> dict[int, list[str]]:
-    """Read the words of every noun synset, by its offset; `central_bank` becomes `central bank`."""
-    words = {}
-    for member in wordnet.MEMBERS:
-        for line in (folder / member).read_text(encoding="ascii").splitlines():
-            if line.startswith("  ") or not line.strip():  # the licence, at the top of the file
-                continue
-            offset, _, _, count, *rest = line.split(" | ", 1)[0].split(" ")
-            words[int(offset)] = [word.replace("_", " ") for word in rest[: 2 * int(count, 16) : 2]]
-    return words
+def read_words(folder: Path) -> tuple[dict[int, str], dict[int, set[str]]]:
+    """Read the noun synsets' words.
+
+    Returns:
+        right: the first word of each synset, by its offset.
+        fitting: the words, in lower case, that answer its gloss as well or nearly as well, by its offset: its own,
+            and those of its direct hypernyms and hyponyms.
+    """
+    words, kin = {}, {}
+    for synset in wordnet.synsets(folder):
+        words[synset.offset], kin[synset.offset] = synset.words, synset.kin
+    fitting = {i: {word.casefold() for j in (i, *kin[i]) for word in words[j]} for i in words}
+    return {i: listed[0] for i, listed in words.items()}, fitting
 
 
 def share_out(targets: list[str], splits: list[str]) -> np.ndarray:
@@ -47,51 +50,58 @@ def share_out(targets: list[str], splits: list[str]) -> np.ndarray:
     return kept
 
 
-def draw(ids, texts, labels, splits, words) -> tuple[list[str], np.ndarray, np.ndarray]:
+def draw(ids, texts, labels, splits, words, fitting) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Draw the candidates of every query; the same on every machine.
 
-    A query of the labelled or the transfer set gets no wrong word that is a right one of the test or the validation
-    set: in training those words are never seen, neither as right nor as wrong.
+    No wrong word of a labelled or transfer query is a right one of the test or the validation set, so training never
+    shows those. Test and validation queries get them alone as wrong ones, as far as the class has enough: if one word
+    of the 20 were new and 19 known from training, being new would give the answer away.
 
     Args:
-        words: the words of each query's synset, the right one first.
+        words: the right word of each query; none is on both sides, as `share_out` sees to.
+        fitting: the words of each query, in lower case, that are never wrong ones.
 
     Returns:
         table: every word that is a candidate, in alphabetical order.
         candidates: int32 (queries, 20): rows of `table`, in ascending order, so the place says nothing.
         targets: int64 (queries,): the column of `candidates` that holds the right word.
+
+    Raises:
+        ValueError: a class has too few words.
     """
-    table = sorted({w[0] for w in words}, key=lambda w: (w.casefold(), w))
+    table = sorted(set(words), key=lambda word: (word.casefold(), word))
     row_of = {word: row for row, word in enumerate(table)}
-    key = [w[0].casefold() for w in words]
+    key = [word.casefold() for word in words]
     held_out = np.array([split in HELD_OUT for split in splits])
-    unseen = {k for k, held in zip(key, held_out, strict=True) if held}
     candidates, targets = np.empty((len(ids), CANDIDATES), dtype=np.int32), np.empty(len(ids), dtype=np.int64)
     for label in sorted(set(labels)):
         mine = [i for i, other in enumerate(labels) if other == label]
-        never = np.array([key[i] in unseen for i in mine])
-        fewest = min(len({key[i] for i in mine}), len({key[i] for i in mine} - unseen))
-        if fewest - max(len(words[i]) for i in mine) < CANDIDATES:
-            raise ValueError(f"class {label} has too few words ({fewest}) for {CANDIDATES} candidates a query")
-        for i, nearest in zip(mine, _nearest([texts[i] for i in mine], never, held_out[mine]), strict=True):
-            chosen, used = [i], {word.casefold() for word in words[i]}
+        side = {held: [i for i in mine if held_out[i] == held] for held in (True, False)}
+        keys = {held: {key[i] for i in members} for held, members in side.items()}
+        for i, nearest in zip(mine, _nearest([texts[i] for i in mine], held_out[mine]), strict=True):
+            chosen, used = [i], fitting[i] | {key[i]}
             for j in (mine[place] for place in nearest):
                 if key[j] not in used and len(chosen) <= NEAR:
                     chosen.append(j)
                     used.add(key[j])
-            for place in _draws(ids[i], len(mine)):
-                if len(chosen) == CANDIDATES:
-                    break
-                if key[mine[place]] not in used and (held_out[i] or not never[place]):
-                    chosen.append(mine[place])
-                    used.add(key[mine[place]])
-            candidates[i] = sorted(row_of[words[j][0]] for j in chosen)
-            targets[i] = np.flatnonzero(candidates[i] == row_of[words[i][0]])[0]
+            for held in (True, False) if held_out[i] else (False,):
+                left = min(CANDIDATES - len(chosen), len(keys[held]) - len(keys[held] & used))
+                places = _draws(ids[i], len(side[held]))
+                while left:
+                    j = side[held][next(places)]
+                    if key[j] not in used:
+                        chosen.append(j)
+                        used.add(key[j])
+                        left -= 1
+            if len(chosen) < CANDIDATES:
+                raise ValueError(f"class {label} has too few words: {len(chosen)} of {CANDIDATES} for query {ids[i]}")
+            candidates[i] = sorted(row_of[words[j]] for j in chosen)
+            targets[i] = np.flatnonzero(candidates[i] == row_of[words[i]])[0]
     return table, candidates, targets
 
 
-def _nearest(texts: list[str], never: np.ndarray, held_out: np.ndarray, most: int = 3 * NEAR):
-    """Yield for each text the places of those that share most with it, nearest first, of those that it may have.
+def _nearest(texts: list[str], held_out: np.ndarray, most: int = 3 * NEAR):
+    """Yield for each text the places of those that share most with it, nearest first, of those on its side.
 
     Shared words are counted by their rarity, in whole numbers, against all the words of both texts (a Dice
     coefficient). Words that more than one text in 16 has are left out.
@@ -110,8 +120,7 @@ def _nearest(texts: list[str], never: np.ndarray, held_out: np.ndarray, most: in
         for word in bag:
             shared[holding[word]] += weight[word]
         shared[place] = 0
-        if not held_out[place]:
-            shared[never] = 0
+        shared[held_out != held_out[place]] = 0
         near = np.flatnonzero(shared)
         alike = shared[near] / (mass[near] + mass[place])
         yield near[np.argsort(-alike, kind="stable")[:most]].tolist()

@@ -5,7 +5,9 @@ parts inside a carrier package; see `data/sources.toml` and `data/README.md`.
 """
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 # WordNet's lexicographer files 03 to 28 are its noun supersenses. Two are left out: `noun.Tops` (03), which
 # collects the roots of all the others, and `noun.motive` (16), which has 42 glosses.
@@ -18,6 +20,39 @@ LEXICOGRAPHER_FILES = {
 CLASSES = tuple(LEXICOGRAPHER_FILES.values())
 SPLIT_SIZES = {"test": 5_000, "validation": 3_000, "labelled": 20_000}  # whatever is left is "transfer"
 MEMBERS = ("data.noun1", "data.noun2")
+NARROWER_OR_WIDER = ("@", "@i", "~", "~i")  # pointers to hypernyms and hyponyms, kinds as well as instances
+
+
+class Synset(NamedTuple):
+    """One line of the noun file.
+
+    Attributes:
+        offset: where the line starts, its public name (`00001740-n`).
+        file: the number of its lexicographer file, the supersense.
+        words: as WordNet lists them, `central_bank` as `central bank`.
+        kin: offsets of its direct hypernyms and hyponyms.
+        gloss: definition and usage examples.
+    """
+
+    offset: int
+    file: int
+    words: list[str]
+    kin: list[int]
+    gloss: str
+
+
+def synsets(folder: Path) -> Iterator[Synset]:
+    """Read every noun synset, in the file's order; its format is told in WordNet's manual, wndb(5)."""
+    for member in MEMBERS:
+        for line in (folder / member).read_text(encoding="ascii").splitlines():
+            if line.startswith("  ") or not line.strip():  # the licence, at the top of the file
+                continue
+            fields, gloss = line.split(" | ", 1)
+            offset, file, _, count, *rest = fields.split(" ")
+            words, rest = rest[: 2 * int(count, 16) : 2], rest[2 * int(count, 16) + 1 :]  # less the pointers' number
+            pointers = zip(rest[::4], rest[1::4], rest[2::4], strict=False)  # symbol, offset, part of speech
+            kin = [int(to) for symbol, to, speech in pointers if symbol in NARROWER_OR_WIDER and speech == "n"]
+            yield Synset(int(offset), int(file), [word.replace("_", " ") for word in words], kin, gloss)
 
 
 def definition(gloss: str) -> str:
@@ -38,22 +73,15 @@ def read_glosses(folder: Path) -> tuple[list[int], list[str], list[int]]:
     """
     names = list(LEXICOGRAPHER_FILES)
     ids, texts, labels, seen = [], [], [], set()
-    for member in MEMBERS:
-        for line in (folder / member).read_text(encoding="ascii").splitlines():
-            if line.startswith("  ") or not line.strip():  # the licence, at the top of the file
-                continue
-            fields, gloss = line.split(" | ", 1)
-            offset, lexicographer_file = fields.split(" ", 2)[:2]
-            if int(lexicographer_file) not in LEXICOGRAPHER_FILES:
-                continue
-            text = definition(gloss)
-            key = " ".join(text.casefold().split())
-            if not key or key in seen:
-                continue
-            seen.add(key)
-            ids.append(int(offset))
-            texts.append(text)
-            labels.append(names.index(int(lexicographer_file)))
+    for synset in synsets(folder):
+        text = definition(synset.gloss)
+        key = " ".join(text.casefold().split())
+        if synset.file not in LEXICOGRAPHER_FILES or not key or key in seen:
+            continue
+        seen.add(key)
+        ids.append(synset.offset)
+        texts.append(text)
+        labels.append(names.index(synset.file))
     return ids, texts, labels
 
 

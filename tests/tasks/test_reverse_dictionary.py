@@ -5,24 +5,30 @@ import pytest
 from test_wordnet import CARD, table
 
 from softlabels import tasks
+from softlabels.tasks import carriers, store
 from softlabels.tasks import reverse_dictionary as rd
-from softlabels.tasks import store
 
-FINGERPRINT = "1ce2a630539f2b8dd12c0a8498873b8196af8a51a5e92ecf79dc436498336c72"
+FINGERPRINT = "eb46ce988ae4cbfed6d477b7a5eb7996659dc87a557c1b3d2ccc921799948143"
 
 
-def synset(offset: int, words: list[str]) -> str:
+def synset(offset: int, words: list[str], pointers: str = "000") -> str:
     listed = " ".join(f"{word} 0" for word in words)
-    return f"{offset:08d} 05 n {len(words):02x} {listed} 001 @ 00001740 n 0000 | a gloss | with a bar  "
+    return f"{offset:08d} 05 n {len(words):02x} {listed} {pointers} | a gloss | with a bar  "
 
 
-def test_read_words_knows_that_their_number_is_hexadecimal(tmp_path):
-    many = [f"word_{i}" for i in range(12)]
-    (tmp_path / "data.noun1").write_text(
-        "  1 a licence | here\n" + synset(10, ["central_bank", "CB"]), encoding="ascii"
-    )
-    (tmp_path / "data.noun2").write_text(synset(20, many) + "\n", encoding="ascii")
-    assert rd.read_words(tmp_path) == {10: ["central bank", "CB"], 20: [w.replace("_", " ") for w in many]}
+def test_read_words_gathers_what_fits_as_well(tmp_path):
+    up, down = "@ 00000010 n 0000", "~ 00000020 n 0000"
+    other = "#p 00000010 n 0000 ~i 00000030 n 0000 + 00000010 v 0101 ~ 00000010 v 0000"
+    first = [synset(10, ["central_bank", "CB"], f"002 {down} ! 00000030 n 0101"), synset(20, ["Fed"], f"001 {up}")]
+    first[0] = first[0].replace(" | ", " | @ 00000040 n 0000 ", 1)  # a gloss that reads like a pointer
+    many = [f"word_{i}" for i in range(12)]  # their number is hexadecimal
+    second = [synset(30, many, "001 @i 00000040 n 0000"), synset(40, ["hill"], f"004 {other}")]
+    (tmp_path / "data.noun1").write_text("  1 a licence | here\n" + "\n".join(first), encoding="ascii")
+    (tmp_path / "data.noun2").write_text("\n".join(second) + "\n", encoding="ascii")
+    right, fitting = rd.read_words(tmp_path)
+    assert right == {10: "central bank", 20: "Fed", 30: "word 0", 40: "hill"}
+    banks, hills = {"central bank", "cb", "fed"}, {f"word {i}" for i in range(12)} | {"hill"}
+    assert fitting == {10: banks, 20: banks, 30: hills, 40: hills}
 
 
 def test_a_word_is_the_right_one_on_one_side_only():
@@ -33,36 +39,40 @@ def test_a_word_is_the_right_one_on_one_side_only():
 
 @pytest.fixture(scope="module")
 def small():
-    """60 synsets in one class; every fourth is held out; glosses 0 and 1 are alike, as are 4 and 5."""
+    """60 synsets in one class; every fourth is held out; some are alike: 0 and 1, 2 and 3, 5 and 6."""
     count = 60
     ids = list(range(100, 100 + count))
     own = ["".join(chr(97 + int(digit)) for digit in f"{i:02d}") for i in range(count)]
     texts = [f"gloss{x} of{x} some{x}" for x in own]
-    texts[1], texts[5] = "glossaa ofaa another", "glossae ofae another"
+    texts[1], texts[3], texts[6] = "glossaa ofaa another", "glossac ofac another", "glossaf ofaf another"
     splits = ["test" if i % 4 == 0 else "labelled" for i in range(count)]
-    words = [[f"Word{i}", f"word{(i + 7) % count}"] for i in range(count)]  # the second word is another one's first
-    return ids, texts, [3] * count, splits, words
+    words = [f"Word{i}" for i in range(count)]
+    fitting = [{f"word{i}", f"word{(i + 7) % count}"} for i in range(count)]  # another one's word fits as well
+    return ids, texts, [3] * count, splits, words, fitting
 
 
 def test_candidates_are_different_and_hold_the_right_one(small):
-    ids, _, _, splits, words = small
+    ids, _, _, splits, words, fitting = small
     table_, candidates, targets = rd.draw(*small)
-    assert table_ == sorted({w[0] for w in words}, key=str.casefold) and candidates.dtype == np.int32
+    assert table_ == sorted(words, key=str.casefold) and candidates.dtype == np.int32
+    held_out = set(words[::4])
     for i in range(len(ids)):
         chosen = [table_[row] for row in candidates[i]]
         assert len(set(chosen)) == rd.CANDIDATES and chosen == sorted(chosen, key=str.casefold)
-        assert chosen[targets[i]] == words[i][0]
-        assert words[i][1].title() not in chosen, "another word of the same synset is right as well"
+        assert chosen[targets[i]] == words[i]
+        assert {word.casefold() for word in chosen} & fitting[i] == {words[i].casefold()}, "the others fit as well"
         if splits[i] == "labelled":
-            assert not {words[j][0] for j in range(0, 60, 4)} & set(chosen), "held out words are not seen in training"
+            assert not held_out & set(chosen), "held out words are not seen in training"
+        else:  # all those held out, and as they are 15, some others
+            assert {w for w in held_out if w.casefold() not in fitting[i] - {words[i].casefold()}} < set(chosen)
     assert 10 < len(set(targets.tolist())) <= 20
 
 
 def test_the_gloss_most_alike_gives_a_wrong_word(small):
     table_, candidates, _ = rd.draw(*small)
     chosen = [{table_[row] for row in rows} for rows in candidates]
-    assert "Word1" in chosen[0] and "Word5" in chosen[4]
-    assert "Word0" not in chosen[1] and "Word4" not in chosen[5], "they are held out"
+    assert all(f"Word{b}" in chosen[a] for a, b in [(2, 3), (3, 2), (5, 6), (6, 5)])
+    assert "Word0" not in chosen[1], "it is held out"
 
 
 def test_the_draw_is_the_same_every_time(small):
@@ -71,7 +81,7 @@ def test_the_draw_is_the_same_every_time(small):
 
 
 def test_too_few_words_are_named(small):
-    with pytest.raises(ValueError, match=r"class 3 has too few words \(18\) for 20 candidates"):
+    with pytest.raises(ValueError, match=r"class 3 has too few words: 18 of 20 for query 101"):
         rd.draw(*(column[:24] for column in small))
 
 
@@ -122,6 +132,31 @@ def test_held_out_words_are_never_seen_in_training(task):
         assert (np.diff(queries.candidates, axis=1) > 0).all(), "20 different words, in the table's order"
 
 
+def test_being_new_does_not_give_a_word_away(task):
+    """The rule "a word never seen in training, whatever the definition" ranks no better than chance."""
+    seen = [task.split(split, show_targets=True).candidates for split in ("labelled", "transfer")]
+    keys = np.array([word.casefold() for word in task.words])
+    new = ~np.isin(keys, keys[np.unique(np.concatenate(seen))])
+    for split in rd.HELD_OUT:
+        queries = task.split(split)
+        is_new = new[queries.candidates]
+        assert is_new[np.arange(len(queries)), queries.targets].all()
+        number = is_new.sum(axis=1)  # the right one is anywhere among them
+        reciprocal = np.array([np.mean(1 / np.arange(1, n + 1)) for n in number])
+        assert reciprocal.mean() < 0.25
+        assert (number == rd.CANDIDATES).all(), "the card says: all 20"
+
+
+def test_no_wrong_word_is_of_the_synset_or_of_its_kin(task):
+    _, fitting = rd.read_words(carriers.carrier_path("wordnet"))
+    keys = [word.casefold() for word in task.words]
+    for split in store.SPLITS:
+        queries = task.split(split, show_targets=True)
+        rows = zip(queries.ids.tolist(), queries.candidates.tolist(), queries.targets.tolist(), strict=True)
+        for id_, row, target in rows:
+            assert {keys[c] for c in row} & fitting[id_] == {keys[row[target]]}, (split, id_)
+
+
 def test_a_words_pieces_are_the_models(task):
     tokenizer = tasks.tokenizer()
     for row in range(0, len(task.words), 7_000):
@@ -143,17 +178,30 @@ def test_the_cards_counts_are_measured(task):
 
 
 def test_what_the_card_says_of_a_ranking_without_reading(task):
-    queries = task.split("test")
-
     def parts(text):
         return {text[i : i + 4] for i in range(len(text) - 3)}
 
-    ranks = []
-    for row, text, target in zip(queries.candidates, queries.texts, queries.targets, strict=True):
-        gloss = parts(text.casefold())
-        words = [parts(task.words[c].casefold()) for c in row]
-        scores = np.array([len(w & gloss) / (1 + len(w)) for w in words])
-        ranks.append((scores >= scores[target]).sum())
+    def letters(split):
+        ranks, queries = [], task.split(split)
+        for row, text, target in zip(queries.candidates, queries.texts, queries.targets, strict=True):
+            gloss = parts(text.casefold())
+            words = [parts(task.words[c].casefold()) for c in row]
+            scores = np.array([len(w & gloss) / (1 + len(w)) for w in words])
+            ranks.append((scores >= scores[target]).sum())
+        return f"{np.mean(1 / np.array(ranks)):.2f}"
+
     card = " ".join(CARD.split())
-    assert f"a mean reciprocal rank of {np.mean(1 / np.array(ranks)):.2f}" in card
-    assert f"by chance {np.mean(1 / np.arange(1, 21)):.2f}" in card
+    chance = f"{np.mean(1 / np.arange(1, rd.CANDIDATES + 1)):.2f}"
+    assert f"a mean reciprocal rank of {letters('test')} on the test set (by chance {chance})" in card
+    assert f"on the labelled set {letters('labelled')}" in card
+
+
+def test_the_cards_example_and_small_domains(task):
+    queries = task.split("test")
+    card = " ".join(CARD.split())
+    i = list(queries.texts).index("capital of the state of Vermont; located in north central Vermont")
+    words = [task.words[c] for c in queries.candidates[i]]
+    words[queries.targets[i]] = f"**{words[queries.targets[i]]}**"
+    assert f"*{queries.texts[i]}*: {', '.join(words)}" in card.replace("> ", "")
+    sizes = sorted(zip(np.bincount(queries.domains).tolist(), task.domains, strict=True))
+    assert f"({', '.join(f'{domain} {size}' for size, domain in sizes[:3])})" in card
