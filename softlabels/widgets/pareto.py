@@ -116,7 +116,7 @@ def figure(models, seen: dict, along: str = "megabytes", wanted: float | None = 
         marks = _marks(x.min(), x.max())
         axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
         axes.minorticks_off()
-        axes.legend(loc="lower right")
+        result.legend(loc="outside upper left", ncols=3)  # inside it would cover a model
     return result
 
 
