@@ -32,6 +32,7 @@ def load(name: str = "wordnet") -> Task:
     Raises:
         UnknownTask: there is no such task.
         NotFetched: its data are not on this machine yet; the message says how to get them.
+        Damaged: a file of them is no longer what was fetched (looked at before it is prepared); fetch them again.
         DiskFull, ReadOnly: it could not be prepared in the cache.
     """
     if name not in TASKS:
@@ -81,7 +82,11 @@ def _open_intents() -> Task:
 
 
 def _origin(carrier: str, reader) -> dict:
-    return {"source": carriers.sources()[carrier].stamp(), "reader": store.code_hash(Path(reader.__file__))}
+    return {
+        "carrier": carrier,
+        "source": carriers.sources()[carrier].stamp(),
+        "reader": store.code_hash(Path(reader.__file__)),
+    }
 
 
 def load_ranking(name: str = "reverse_dictionary") -> RankingTask:
@@ -90,6 +95,7 @@ def load_ranking(name: str = "reverse_dictionary") -> RankingTask:
     Raises:
         UnknownTask: there is no such task.
         NotFetched: its data are not on this machine yet; the message says how to get them.
+        Damaged: a file of them is no longer what was fetched (looked at before it is prepared); fetch them again.
         DiskFull, ReadOnly: it could not be prepared in the cache.
     """
     if name not in RANKING_TASKS:

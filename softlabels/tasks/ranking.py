@@ -103,12 +103,12 @@ def open_reverse_dictionary(source: Task, tokenizer_file: Path) -> RankingTask:
     source: the task "wordnet", whose glosses are the queries.
 
     Raises:
-        NotFetched: WordNet is not on this machine yet.
+        NotFetched, Damaged: WordNet is not on this machine yet, or not whole.
         DiskFull, ReadOnly: it could not be prepared in the cache.
     """
     folder = carriers.carrier_path("wordnet")
     code = [store.code_hash(Path(module.__file__)) for module in (store, wordnet, reverse_dictionary)]
-    origin = {"source": source.fingerprint, "code": [*code, store.code_hash(Path(__file__))]}
+    origin = {"carrier": "wordnet", "source": source.fingerprint, "code": [*code, store.code_hash(Path(__file__))]}
 
     def build():
         name = reverse_dictionary.NAME

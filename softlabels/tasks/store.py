@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from softlabels.tasks import home
-from softlabels.tasks.carriers import locked
+from softlabels.tasks.carriers import locked, verify
 from softlabels.tasks.errors import writing
 
 MAX_PIECES = 64  # word pieces kept of a text, [CLS] and [SEP] included, where the task says nothing else
@@ -211,10 +211,12 @@ def open_or_build(
         read: called when building; returns (ids, texts, labels, splits), one entry an example; with groups, a fifth
             list: indices into `groups`.
         tokenizer_file: a `tokenizer.json`.
-        origin: what the examples are made from (hashes of sources and of code): another origin, another build.
+        origin: what the examples are made from (hashes of sources and of code): another origin, another build. Its
+            "carrier", if it names one, is verified before a build.
         max_pieces: how many word pieces of a text are kept.
 
     Raises:
+        Damaged: a file of the carrier is no longer what was fetched.
         DiskFull, ReadOnly: the cache cannot take it.
     """
     tokenizer_sha256 = hashlib.sha256(tokenizer_file.read_bytes()).hexdigest()
@@ -258,7 +260,8 @@ def built(name: str, origin: dict, build) -> Path:
 
     Args:
         build: called when it is not there, having printed the start of a line; returns arrays by name (each becomes
-            an `.npy` file) and what `task.json` says about them.
+            an `.npy` file) and what `task.json` says about them. Before, the files of `origin["carrier"]`, if there is
+            one, are compared with their hashes: what is built is not looked at again.
     """
     key = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
     parent = home.cache() / name
@@ -268,6 +271,8 @@ def built(name: str, origin: dict, build) -> Path:
             parent.mkdir(parents=True, exist_ok=True)
         with locked(parent / ".lock", f"preparing the task {name}"), writing(parent):
             if not (folder / "task.json").is_file():
+                if "carrier" in origin:
+                    verify(origin["carrier"])
                 _clear(parent)
                 started = time.perf_counter()
                 _write(folder, *build())

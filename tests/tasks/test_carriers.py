@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from softlabels.tasks import carriers, home, wheels
+from softlabels.tasks import carriers, home, load_ranking, wheels
 from softlabels.tasks import load as load_task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -197,6 +197,23 @@ def test_a_deleted_file_is_noticed_and_mended(course):
     is_complete(course)
     (folder / "words.txt").write_bytes(b"one\ntow\n")
     assert carriers.damaged("demo") == [str(folder / "words.txt")]
+
+
+def test_a_file_that_was_cut_off_is_named_and_the_command_that_is_named_mends_it(course, capsys):
+    folder = carriers.fetch(source_dir=course / "wheels", progress=False)["demo"]
+    carriers.verify("demo")
+    (folder / "deep" / "numbers.bin").write_bytes(FILES["demo/data/deep/numbers.bin"][:1_000_000])
+    assert carriers.missing() == [], "it is there, as far as a quick look can tell"
+    with pytest.raises(carriers.Damaged, match=r"(?s)The demo data: .*numbers\.bin\.\n.*`softlabels fetch demo`"):
+        carriers.verify("demo")
+    carriers.fetch("demo", source_dir=course / "wheels")
+    out = capsys.readouterr().out
+    assert "damaged (numbers.bin): fetched again" in out and "verified" in out and "already there" not in out
+    is_complete(course)
+    for path in ("words.txt", "deep/numbers.bin"):
+        (folder / path).write_bytes(b"")
+    with pytest.raises(carriers.Damaged, match=r"words\.txt, and 1 more"):
+        carriers.verify("demo")
 
 
 def test_the_default_is_what_the_lessons_present_need(course):
@@ -573,7 +590,7 @@ def test_a_cause_that_nobody_foresaw_shows_what_pip_said(course, monkeypatch):
 
 
 def test_every_error_is_a_fetch_error():
-    for name in ("NoNetwork", "NotInIndex", "WrongHash", "Truncated", "DiskFull", "ReadOnly", "MissingPip"):
+    for name in ("NoNetwork", "NotInIndex", "WrongHash", "Truncated", "DiskFull", "ReadOnly", "MissingPip", "Damaged"):
         assert issubclass(getattr(carriers, name), carriers.FetchError)
 
 
@@ -615,6 +632,39 @@ def test_what_this_machine_has_fetched_is_what_is_pinned():
         assert (carriers.carrier_path(name) / ".complete.json").is_file()
         assert carriers.damaged(name) == []
     assert "Copyright 2006 by Princeton University" in (carriers.carrier_path("wordnet") / "LICENSE.txt").read_text()
+
+
+CUT = {  # a file that the task is read from, and its carrier
+    "wordnet": ("wordnet", "data.noun2"),
+    "reverse_dictionary": ("wordnet", "data.noun1"),
+    "newsgroups": ("newsgroups", "20newsgroups-test.tab"),
+    "reuters": ("newsgroups", "reuters-r52-train.tab"),
+    "intents": ("intents", "data/ar.json"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links")
+@pytest.mark.parametrize("name", CUT)
+def test_no_task_is_made_from_a_file_that_was_cut_off(name, monkeypatch, tmp_path):
+    """The real carriers, but for one file of which the second half is missing."""
+    carrier, file = CUT[name]
+    if carriers.missing(carrier):
+        pytest.skip(f"softlabels fetch {carrier}")
+    load_task("wordnet")  # the reverse dictionary is made of it and of the carrier
+    real, ours = home.cache(), tmp_path / "cache"
+    shutil.copytree(real / "carriers" / carrier, ours / "carriers" / carrier, copy_function=os.symlink)
+    (ours / "carriers" / "minilm").symlink_to(real / "carriers" / "minilm")
+    if name == "reverse_dictionary":
+        (ours / "wordnet").symlink_to(real / "wordnet")
+    path = ours / "carriers" / carrier / file
+    whole = path.read_bytes()
+    path.unlink()  # a link
+    path.write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setenv("SOFTLABELS_CACHE", str(ours))
+    load = load_ranking if name == "reverse_dictionary" else load_task
+    with pytest.raises(carriers.Damaged, match=rf"(?s){re.escape(str(path))}.*`softlabels fetch {carrier}`"):
+        load(name)
+    assert not list((ours / name).glob("*/task.json")), "nothing was made of it"
 
 
 def test_folders_follow_the_environment(monkeypatch, tmp_path):

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_wordnet import table
+from test_wordnet import CARD, table
 
 from softlabels import tasks
 from softlabels.tasks import carriers, corpora, store
 
 SMALL = corpora.Corpus("small", "small", ("earn", "tea"), validation=2, labelled=4, certain=2)
 FINGERPRINTS = {
-    "newsgroups": "58ad91d2ae37faa526cfad7778df774ee234e62a21f7f1336b99c27df0906355",
-    "reuters": "da5f26b56ae4f69ae875fb1e61a9f1417e365f682f457ec5fc41b1bd130aa1e1",
+    "newsgroups": "5bac5978736f0d5d1e9f9e89a64a176b63e663454bb437ee950e0db1eccd08f5",
+    "reuters": "90be360a7dd62d83b3ee89ca768474f632ce0b6c904c9283c5fa330c4e2cbc90",
 }
 SIZES = {
-    "newsgroups": {"test": 7_521, "validation": 1_500, "labelled": 4_000, "transfer": 5_766},
-    "reuters": {"test": 2_553, "validation": 800, "labelled": 3_000, "transfer": 2_644},
+    "newsgroups": {"test": 7_486, "validation": 1_500, "labelled": 4_000, "transfer": 5_719},
+    "reuters": {"test": 2_550, "validation": 800, "labelled": 3_000, "transfer": 2_633},
 }
 
 
@@ -45,6 +45,15 @@ def test_the_test_file_stays_and_what_it_shares_is_not_learned_from(tmp_path):
     assert texts[:4] == ["a profit", "leaves", "shares", "cups"] and labels[:4] == [0, 1, 0, 1]
     assert splits[:2] == ["test", "test"] and Counter(splits[2:]) == {"validation": 2, "labelled": 4, "transfer": 2}
     assert splits[3] == "labelled", "the only text to learn tea from"
+
+
+def test_texts_that_a_model_reads_alike_are_one(tmp_path):
+    start = " ".join(f"word{i}" for i in range(corpora.WORDS))
+    write(tmp_path, "test", [("earn", start), ("tea", f"{start} and more")])
+    write(tmp_path, "train", [("tea", f"{start} otherwise"), ("tea", start.replace("125", "")), ("tea", "word0")])
+    ids, texts, _, _ = corpora.read(SMALL, tmp_path)
+    assert ids == [100_001, 2, 3] and texts[0] == start, "the first is kept whole; a word that is read tells apart"
+    assert corpora.WORDS == corpora.MAX_PIECES - 2, "[CLS] and [SEP] are among the pieces"
 
 
 def test_of_a_class_the_first_few_are_labelled_whatever_the_hash_says():
@@ -91,9 +100,13 @@ def test_the_task_is_the_one_that_was_frozen(task):
     assert task.split("transfer").labels is None and task.split("test").groups is None
 
 
+def start(text: str) -> str:
+    return " ".join(text.split()[: corpora.WORDS])
+
+
 def test_no_text_stands_twice_and_every_class_can_be_learned_and_tested(task):
     everything = task.split("all")
-    assert len(set(everything.ids.tolist())) == len({" ".join(t.split()) for t in everything.texts}) == len(everything)
+    assert len(set(everything.ids.tolist())) == len({start(t) for t in everything.texts}) == len(everything)
     for split in ("labelled", "test"):
         assert set(task.split(split).labels.tolist()) == set(range(len(task.classes)))
     assert min(task.split("test").ids) > corpora.TEST_IDS > max(task.split("transfer").ids)
@@ -121,6 +134,25 @@ def test_the_cards_counts_are_the_datas(task):
         taught = sum(counts[store.SPLITS.index(s)] for s in ("validation", "labelled", "transfer"))
         rare = [name for name, n in zip(task.classes, taught, strict=True) if n < 10]
         assert list(rows) == sorted(["earn", "acq", *rare])
+        unseen = counts[0][counts[1] == 0]  # the test stories of the classes that have none for validation
+        assert f"{len(unseen)} of the 52 classes have none there at all" in CARD
+        assert f"with {unseen.min()} to {unseen.max()} test stories each" in CARD
+
+
+def test_the_cards_files_are_those_fetched(task):
+    test, train = all_rows(task.name)
+    shared = {start(text) for _, text in test} & {start(text) for _, text in train}
+    stem = {"newsgroups": "20newsgroups", "reuters": "reuters-r52"}[task.name]
+    said = {row[0]: row[1:] for row in table("## newsgroups: 20 Newsgroups and Reuters-21578")}
+    assert said[stem] == [str(len(task.classes)), *(f"{n:,}" for n in (len(train), len(test), len(shared)))]
+    assert f"{carriers.sources()['newsgroups'].unpacked / 1e6:.1f} MB unpacked" in CARD
+    if task.name == "reuters":
+        rows, tested = Counter(name for name, _ in train), np.bincount(task.split("test").labels)
+        assert f"*earn* has {rows['earn']:,} of {len(train):,} training rows and *platinum* has one" in CARD
+        assert rows["platinum"] == 1 and task.classes[tested.argmax()] == "earn"
+        assert f"Always answering *earn* is right on {tested.max() / tested.sum():.1%} of the test set" in CARD
+        endings = [text.split()[-1] == "reuter" for text in task.split("all").texts]
+        assert "Nine in ten Reuters stories end" in CARD and 0.85 < np.mean(endings) < 0.95
 
 
 def test_the_cards_flaws_are_measured(task):
@@ -131,8 +163,15 @@ def test_the_cards_flaws_are_measured(task):
     names = [task.classes[label].replace("-", " ").replace(".", " ") for label in everything.labels]
     dropped = sum(map(len, all_rows(task.name))) - len(everything)
     lengths = everything.tokens.lengths
+    n = len(task.split("test"))  # the test set stands first; the others are learned from, or chosen by
+    pieces = [everything.tokens.row(i).tobytes() for i in range(len(everything))]
+    learned = set(pieces[n:])
+    alike = sum(p in learned for p in pieces[:n])
+    runs = [eights(w[: corpora.WORDS]) for w in words]
+    known = {run for text in runs[n:] for run in text}
+    share = np.array([np.mean([run in known for run in text]) if text else 0 for text in runs[:n]])
     found = {
-        "dropped because the text was there before": f"{dropped:,}",
+        "dropped because the first 126 words were there before": f"{dropped:,}",
         "cut after 128 word pieces": f"{(lengths == 128).mean():.0%}",
         "word pieces kept of a text, on average": f"{lengths.mean():.0f}",
         "words of the median text": f"{np.median([len(w) for w in words]):.0f}",
@@ -140,8 +179,15 @@ def test_the_cards_flaws_are_measured(task):
         'begins with "re", an answer': f"{sum(w[0] == 're' for w in words):,}",
         'quotes somebody ("writes", "wrote")': f"{sum(bool({'writes', 'wrote'} & set(w)) for w in words):,}",
         "names its own class": f"{sum(f' {n} ' in f' {t} ' for n, t in zip(names, texts, strict=True)):,}",
+        "test texts whose every kept piece is that of a text learned from": f"{alike:,}",
+        "test texts with 80% of their runs of eight words in texts learned from": f"{(share >= 0.8).sum():,}",
+        "test texts with half of their runs of eight words in texts learned from": f"{(share >= 0.5).sum():,}",
     }
     assert {name: cells[column] for name, cells in said.items()} == found
+
+
+def eights(words: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(words[i : i + 8]) for i in range(len(words) - 7)]
 
 
 def all_rows(name: str) -> list[list]:
