@@ -7,10 +7,12 @@ and devices that its native speakers use in their tests (`intent_names.json`); s
 import hashlib
 import itertools
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from softlabels.tasks.templates import TemplateError, Unfillable, sentence
 
@@ -32,7 +34,20 @@ LANGUAGES = (
 TEMPLATES = {"test": 15, "validation": 10, "labelled": 30, "transfer": 45}
 SENTENCES = {"test": 4, "validation": 2, "labelled": 8, "transfer": 14}
 TRAINING = ("labelled", "transfer")
-ANY_DEVICE = ("light", "switch", "fan")  # where a language has no name for the kind of device that is asked for
+ANY_DEVICE = ("light", "switch", "fan")  # where a template does not say which kind of device it speaks of
+# Private-use characters around a name or a number that was filled in, until the sentence and its masked form are made.
+_NAME, _NUMBER, _END = "\ue000", "\ue001", "\ue002"
+_FILLED = re.compile(f"([{_NAME}{_NUMBER}])[^{_END}]*{_END}")
+
+
+class Request(NamedTuple):
+    """One sentence; `masked` is the same with its names and numbers replaced by marks."""
+
+    language: str
+    intent: str
+    split: str
+    text: str
+    masked: str
 
 
 class Fillers:
@@ -46,25 +61,42 @@ class Fillers:
         self.domains: tuple[str, ...] = ()  # the kinds of devices that the template's {name} may be
 
     def __call__(self, slot: str) -> str:
+        """Return a value for a slot, a template; a name or a number stands between marks, which `unmarked` takes away.
+
+        Raises:
+            Unfillable: the language has no value for it.
+        """
         if slot == "name":
-            kinds = [k for k in self.domains if self._names["devices"].get(k)] or [
-                k for k in ANY_DEVICE if self._names["devices"].get(k)
-            ]
-            return self._one([name for kind in kinds for name in self._names["devices"][kind]])
+            devices = self._names["devices"]
+            return _marked(_NAME, self._one([n for k in self.domains or ANY_DEVICE for n in devices.get(k, ())]))
         if slot in ("area", "floor"):
-            return self._one(self._names["rooms" if slot == "area" else "floors"])
+            return _marked(_NAME, self._one(self._names["rooms" if slot == "area" else "floors"]))
         known = self._lists.get(slot)
         if known is None:
             raise Unfillable(slot)
         if "range" in known:
             step = known["range"].get("step", 1)
-            return str(self._one(range(known["range"]["from"], known["range"]["to"] + 1, step)))
-        return self._one(self._open if known.get("wildcard") else [value["in"] for value in known["values"]])
+            return _marked(_NUMBER, str(self._one(range(known["range"]["from"], known["range"]["to"] + 1, step))))
+        if known.get("wildcard"):
+            return _marked(_NAME, self._one(self._open))
+        value = self._one(known["values"])
+        return _marked(_NUMBER, value["in"]) if isinstance(value.get("out"), int | float) else value["in"]
 
     def _one(self, values):
         if not values:
             raise Unfillable("no value")
         return values[int(self._random.random() * len(values))]
+
+
+def _marked(kind: str, value: str) -> str:
+    return f"{kind}({value}){_END}"
+
+
+def unmarked(drawn: str) -> tuple[str, str]:
+    """Return a sentence without its marks, and its masked form: every name is "_", every number 0."""
+    text = drawn.translate(dict.fromkeys(map(ord, _NAME + _NUMBER + _END)))
+    masked = _FILLED.sub(lambda filled: "_" if filled[1] == _NAME else "0", drawn)
+    return " ".join(text.split()), re.sub(r"\d+", "0", masked)
 
 
 def split_of_template(template: str) -> str:
@@ -81,35 +113,58 @@ def read(folder: Path) -> tuple[list[int], list[str], list[int], list[str], list
     """Make the requests: ids, texts, labels (indices into CLASSES), splits and languages (indices into LANGUAGES).
 
     For each language and intent as many sentences as SENTENCES says, in turns from the templates of the split, each
-    drawn by a hash of the template. Left out are sentences that stand for two intents, all but the first of those that
-    two splits or languages share (what is learned from comes first), and validation and test sentences of an intent
-    for which there is nothing to learn from in their language. An example's id is a hash of its language and text.
+    drawn by a hash of the template; then some of them are left out, as `judged` says. An example's id is a hash of its
+    language and text.
     """
+    kept = [one for one, reason in judged(made(folder)) if not reason]
+    return (
+        [_hash(f"{one.language}/{one.text}") >> 1 for one in kept],  # 63 bits: positive
+        [one.text for one in kept],
+        [CLASSES.index(one.intent) for one in kept],
+        [one.split for one in kept],
+        [LANGUAGES.index(one.language) for one in kept],
+    )
+
+
+def made(folder: Path) -> list[Request]:
+    """Draw the sentences of every language, intent and split; `folder` is the carrier's."""
     names = json.loads(NAMES.read_text(encoding="utf-8"))
-    made = [one for language in LANGUAGES for one in _of_language(language, folder, names[language])]
-    wanted = defaultdict(set)
-    for _, text, intent, _ in made:
-        wanted[_key(text)].add(intent)
-    ids, texts, labels, splits, languages, seen, taught = [], [], [], [], [], set(), set()
-    for split in (*TRAINING, "validation", "test"):
-        for language, text, intent, its in made:
-            key = _key(text)
-            if its != split or key in seen or len(wanted[key]) > 1:
-                continue
-            if split not in TRAINING and (language, intent) not in taught:
-                continue
-            seen.add(key)
-            taught.add((language, intent))
-            ids.append(_hash(f"{language}/{text}") >> 1)  # 63 bits: positive
-            texts.append(text)
-            labels.append(CLASSES.index(intent))
-            splits.append(split)
-            languages.append(LANGUAGES.index(language))
-    return ids, texts, labels, splits, languages
+    return [one for language in LANGUAGES for one in _of_language(language, folder, names[language])]
 
 
-def _of_language(language: str, folder: Path, names: dict):
-    """Yield (language, text, intent, split) for one language."""
+def judged(requests: list[Request]) -> Iterator[tuple[Request, str]]:
+    """Yield each request with the reason to leave it out, which is "" if there is none.
+
+    Left out are sentences that stand for two intents, or whose masked form does in its language; all but the first of
+    those that two splits or languages share; test and validation sentences whose masked form stands in another split
+    of their language, or of whose intent there is nothing to learn from. What is learned from comes first, then test.
+    """
+    wanted, seen, forms, taught = defaultdict(set), set(), {}, set()
+    for one in requests:
+        wanted[_key(one.text)].add(one.intent)
+        wanted[one.language, _key(one.masked)].add(one.intent)
+    for split in (*TRAINING, "test", "validation"):
+        part = "training" if split in TRAINING else split
+        for one in (one for one in requests if one.split == split):
+            key, form = _key(one.text), (one.language, _key(one.masked))
+            reason = ""
+            if len(wanted[key]) > 1 or len(wanted[form]) > 1:
+                reason = "two intents"
+            elif key in seen:
+                reason = "said before"
+            elif part != "training" and forms.get(form, part) != part:
+                reason = "only names or numbers are new"
+            elif part != "training" and (one.language, one.intent) not in taught:
+                reason = "nothing to learn from"
+            else:
+                seen.add(key)
+                forms.setdefault(form, part)
+                if part == "training":
+                    taught.add((one.language, one.intent))
+            yield one, reason
+
+
+def _of_language(language: str, folder: Path, names: dict) -> Iterator[Request]:
     about = json.loads((folder / "data" / f"{language}.json").read_text(encoding="utf-8"))
     for intent in CLASSES:
         templates = defaultdict(dict)  # by split: the kinds of devices, by template
@@ -119,11 +174,12 @@ def _of_language(language: str, folder: Path, names: dict):
                 templates[split_of_template(template)][template] = (kinds,) if isinstance(kinds, str) else tuple(kinds)
         for split, most in SENTENCES.items():
             said = _in_turns(templates[split], about, names, f"{language}/{intent}")
-            yield from ((language, text, intent, split) for text in itertools.islice(said, most))
+            yield from (Request(language, intent, split, *one) for one in itertools.islice(said, most))
 
 
 def _in_turns(templates: dict[str, tuple], about: dict, names: dict, salt: str, rounds: int = 20):
-    """Yield different sentences, one of each template in turn, in the order of the templates' hashes."""
+    """Yield different sentences, one of each template in turn, in the order of the templates' hashes, each with its
+    masked form."""
     draws = {t: Random(_hash(f"{salt}/{t}")) for t in sorted(templates, key=lambda t: (_hash(t), t))}
     fillers = {t: Fillers(about["lists"], names, random) for t, random in draws.items()}
     said = set()
@@ -131,15 +187,16 @@ def _in_turns(templates: dict[str, tuple], about: dict, names: dict, salt: str, 
         for template in list(draws):
             fillers[template].domains = templates[template]
             try:
-                text = sentence(template, about["expansion_rules"], fillers[template], draws[template])
+                drawn = sentence(template, about["expansion_rules"], fillers[template], draws[template])
             except Unfillable:  # the language has no floors, say; another draw of the template may do without
                 continue
             except TemplateError:
                 del draws[template]
                 continue
+            text, masked = unmarked(drawn)
             if text and _key(text) not in said:
                 said.add(_key(text))
-                yield text
+                yield text, masked
 
 
 def train_vocabulary(texts: Iterable[str], size: int):

@@ -96,4 +96,4 @@ def sentence(template: str, rules: Mapping[str, str], fill: Callable[[str], str]
             return " ".join(say(left.pop(int(random.random() * len(left))), depth + 1) for _ in parts)
         return "".join(say(part, depth + 1) for part in parts)
 
-    return " ".join(say(parse(template), 0).split())
+    return " ".join(say(parse(template), 0).split()).replace(" ,", ",")

@@ -40,6 +40,8 @@ def said(template: str, slots=None, draws: int = 300) -> set[str]:
         ("{colour}", {"red", "dark red"}),
         ("把{area}灯", {"把kitchen灯"}),
         ("  a   b ", {"a b"}),
+        ("a [b] , c", {"a, c", "a b, c"}),
+        ("(a; , b)", {"a, b", ", b a"}),
     ],
 )
 def test_what_a_template_says(template, expected):
