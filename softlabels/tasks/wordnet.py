@@ -42,7 +42,7 @@ class Synset(NamedTuple):
 
 
 def synsets(folder: Path) -> Iterator[Synset]:
-    """Read every noun synset, in the file's order; its format is told in WordNet's manual, wndb(5)."""
+    """Read every noun synset, in the file's order; its format is told in WordNet's manual, wndb(5WN)."""
     for member in MEMBERS:
         for line in (folder / member).read_text(encoding="ascii").splitlines():
             if line.startswith("  ") or not line.strip():  # the licence, at the top of the file
