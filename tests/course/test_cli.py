@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from softlabels import cli
@@ -45,6 +46,18 @@ def test_fetch_hands_over_its_words_and_says_errors_without_a_traceback(monkeypa
     assert seen == [(["minilm"], tmp_path)]
     invoke("fetch")
     assert seen[-1] == (None, None)
+
+
+def test_the_help_of_fetch_names_what_there_is_and_what_it_takes():
+    said = typer.main.get_command(cli.app).commands["fetch"].params[0].help
+    groups = {"None named": ["minilm", "wordnet"], "clinic": ["newsgroups", "intents"], "all": list(carriers.sources())}
+    for name, members in groups.items():
+        sentence = said.split(f"{name}: ")[1].split(". ")[0]
+        size = sum(carriers.sources()[member].bytes for member in members)
+        assert f"({size / 1e6:.0f} MB)" in sentence
+        assert name == "all" or " and ".join(members) in sentence
+    shown = " ".join(invoke("fetch", "--help").stdout.split())
+    assert "clinic" in shown and "by name" in shown
 
 
 def test_doctor_names_what_is_missing_and_the_mend(monkeypatch, tmp_path):
