@@ -201,20 +201,6 @@ def test_the_licence_in_the_card_is_the_one_in_the_carrier():
     assert quoted.split() == notice.split()
 
 
-def test_the_cards_counts_of_the_later_corpora_are_theirs():
-    if carriers.missing("newsgroups"):
-        pytest.skip("the newsgroups carrier is fetched from lesson 12 on: softlabels fetch newsgroups")
-    folder = carriers.carrier_path("newsgroups")
-    for name, *said in table("## newsgroups: 20 Newsgroups and Reuters-21578"):
-        rows = {}
-        for part in ("train", "test"):
-            lines = (folder / f"{name}-{part}.tab").read_text(encoding="utf-8").split("\n")[3:]  # three lines of header
-            rows[part] = [line.split("\t", 1) for line in lines if line.strip()]
-        texts = {part: {text for _, text in rows[part]} for part in rows}
-        counts = [len({c for c, _ in rows["train"]}), len(rows["train"]), len(rows["test"])]
-        assert said == [f"{n:,}" for n in [*counts, len(texts["train"] & texts["test"])]], name
-
-
 def where(texts: list[str], pattern: str) -> np.ndarray:
     return np.array([re.search(pattern, t) is not None for t in texts])
 
