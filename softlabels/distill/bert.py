@@ -225,15 +225,17 @@ class SmallBert(nn.Module):
         pooled = mean_pooling(x, mask) if self.config.pooling == "mean" else x[:, 0]
         return self.head(self.dropout(pooled))
 
-    def load_bert_weights(self, folder: Path) -> "SmallBert":
+    def load_bert_weights(self, folder: Path, words: bool = True) -> "SmallBert":
         """Copy the weights of a BERT in the hub's layout (model.safetensors); the classifier is left as it is.
+
+        words: False leaves the word table, too, for a model that reads other word pieces.
 
         Raises ValueError that names the first tensor that is missing or has another shape.
         """
         ours = dict(self.named_parameters())
         theirs = {name.removeprefix("bert."): w for name, w in load_file(Path(folder) / "model.safetensors").items()}
         for name, parameter in ours.items():
-            if name.startswith("head."):
+            if name.startswith("head.") or (name == "words.weight" and not words):
                 continue
             hub = hub_name(name)
             if hub not in theirs or theirs[hub].shape != parameter.shape:

@@ -40,6 +40,18 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return correct(logits, labels).double().mean().item()
 
 
+def recall_by_class(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return for each class the share of its examples that are found, float64 (classes,); NaN for one without examples.
+
+    logits (examples, classes), labels int64 (examples,). Its mean over the classes counts a class of two examples as
+    much as one of a thousand ("balanced accuracy"); accuracy counts every example alike.
+    """
+    classes = logits.shape[-1]
+    examples = torch.bincount(labels, minlength=classes)
+    found = torch.bincount(labels[correct(logits, labels)], minlength=classes)
+    return found.double() / examples
+
+
 def correct(logits: Tensor, labels: Tensor) -> Tensor:
     """Return a bool tensor (examples,): is the largest logit at the label? The raw material of a verdict."""
     return torch.as_tensor(logits).argmax(dim=-1) == torch.as_tensor(labels)

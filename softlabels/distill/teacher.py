@@ -11,7 +11,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ TARGETS = [
 ]  # every matrix of a layer
 ADAPTER, CONFIG = "adapter_model.safetensors", "teacher.json"  # peft can read the adapter too: it has peft's names
 PEFT = "base_model.model."  # what peft puts before the base model's names
+WORDS = PEFT + "embeddings.word_embeddings.weight"  # in the adapter of a teacher with word pieces of its own
 
 
 class TeacherMismatch(ValueError):
@@ -45,17 +46,22 @@ class TeacherMismatch(ValueError):
 
 
 class Teacher:
-    """A fine-tuned classifier: model, a SmallBert with the adapter merged in; classes; config, how it was made."""
+    """A fine-tuned BERT: model, a SmallBert with the adapter merged in; classes; config, how it was made.
+
+    Without classes it has no classifier: it is an encoder, such as a re-ranker's.
+    """
 
     def __init__(self, base_dir: Path, adapter: dict[str, Tensor], config: dict):
         self.adapter, self.config, self.classes = adapter, config, tuple(config["classes"])
-        shape = SmallBertConfig.from_folder(base_dir, classes=len(self.classes), pooling=config["pooling"])
-        self.model = build_empty(shape).load_bert_weights(base_dir).requires_grad_(False).eval()
+        own = dict(vocab_size=len(adapter[WORDS])) if WORDS in adapter else {}  # word pieces other than the base's
+        shape = dict(classes=len(self.classes) or None, pooling=config["pooling"], **own)
+        self.model = build_empty(SmallBertConfig.from_folder(base_dir, **shape))
+        self.model.load_bert_weights(base_dir, words=not own).requires_grad_(False).eval()
         self.by_precision = {}
         scale = config["alpha"] / config["rank"]
         for name, parameter in self.model.named_parameters():
-            if name.startswith("head."):
-                parameter.copy_(adapter[name])
+            if name.startswith("head.") or (name == "words.weight" and own):
+                parameter.copy_(adapter[WORDS if name == "words.weight" else name])
                 continue
             matrix = PEFT + hub_name(name).removesuffix(".weight")
             if f"{matrix}.lora_A.weight" in adapter:
@@ -76,7 +82,8 @@ class Teacher:
         name = resolve_precision(precision)
         if name not in self.by_precision:
             model = copy.deepcopy(self.model).to(best_device(), PRECISIONS[name])
-            model.head.float()  # logits rounded to bf16 would tie where the teacher does not
+            if model.head:
+                model.head.float()  # logits rounded to bf16 would tie where the teacher does not
             self.by_precision[name] = model
         return self.by_precision[name]
 
@@ -165,19 +172,24 @@ def finetune_teacher(
     label_smoothing: float = 0.0,
     seed: int = 0,
     precision: str = "auto",
+    words: Tensor | None = None,
     validation: tuple | None = None,
     progress: Any = True,
 ) -> Teacher:
     """Fine-tune a base model on hard labels, with LoRA on every matrix of every layer and a linear classifier.
 
     base_dir: a BERT in the hub's layout. tokens: (values, offsets). labels: int (texts,). classes: their names.
-    precision: of the frozen base; the adapter is always trained in fp32. validation: (tokens, labels), measured after
+    precision: of the frozen base; the adapter is always trained in fp32. words: a word table (pieces, width) to begin
+    with instead of the base's, for texts cut into other word pieces; it is trained as a whole, and kept with the
+    adapter (see first_word_table). validation: (tokens, labels), measured after
     each epoch into teacher.config["history"]. progress: as for train. Training is train, with HardLabelLoss (smoothed,
     if asked): the loop that students use. Returns the teacher as it would be loaded again: its adapter rounded to
     float16.
     """
     labels, device = np.asarray(labels), best_device()
     shape = SmallBertConfig.from_folder(base_dir, classes=len(classes), pooling=pooling, dropout=dropout)
+    if words is not None:
+        shape, precision = replace(shape, vocab_size=len(words)), "fp32"  # a table in bf16 would round its updates away
     recipe = dict(rank=rank, alpha=alpha, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size)
     updates_per_epoch = -(-len(labels) // batch_size)
     budget = Budget(updates_per_epoch * epochs, batch_size, learning_rate, warmup=0.06)
@@ -185,7 +197,7 @@ def finetune_teacher(
 
     with forked_random_state(device):
         torch.manual_seed(seed)
-        trainee = Trainee(base_dir, shape, rank, alpha, PRECISIONS[precision])
+        trainee = Trainee(base_dir, shape, rank, alpha, PRECISIONS[precision], words)
         data = TransferSet(tokens, labels=labels)
         every = updates_per_epoch if validation is not None else None
         run: Run = train(
@@ -217,35 +229,69 @@ def finetune_teacher(
 class Trainee(nn.Module):
     """transformers' own BERT under peft's LoRA, with our pooling and classifier: what a teacher is while it learns."""
 
-    def __init__(self, base_dir: Path, config: SmallBertConfig, rank: int, alpha: int, dtype: torch.dtype):
+    def __init__(
+        self,
+        base_dir: Path,
+        config: SmallBertConfig,
+        rank: int,
+        alpha: int,
+        dtype: torch.dtype,
+        words: Tensor | None = None,
+    ):
         from peft import LoraConfig, get_peft_model  # slow imports, and only fine-tuning needs them
         from transformers import BertConfig, BertModel
 
         super().__init__()
         self.config = config
         shape = dict(hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
+        shape |= dict(vocab_size=config.vocab_size)
         base = BertModel(BertConfig.from_pretrained(base_dir, **shape), add_pooling_layer=False).to(dtype)
         weights = {name.removeprefix("bert."): w for name, w in load_file(Path(base_dir) / "model.safetensors").items()}
+        if words is not None:
+            weights["embeddings.word_embeddings.weight"] = words
         if missing := base.load_state_dict(weights, strict=False).missing_keys:  # BERT's own pooler may be left over
             raise ValueError(f"{base_dir} lacks weights of a BERT: {', '.join(missing[:3])}, ...")
         with warnings.catch_warnings():  # peft asks for attributes that transformers is about to rename
             warnings.simplefilter("ignore", FutureWarning)
             self.encoder = get_peft_model(base, LoraConfig(r=rank, lora_alpha=alpha, target_modules=TARGETS))
+        if words is not None:
+            self.encoder.get_input_embeddings().requires_grad_(True)
+        self.words_of_its_own = words is not None
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.width, config.classes)
+        self.head = nn.Linear(config.width, config.classes) if config.classes else None
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask.long()).last_hidden_state
-        return SmallBert.classify(self, hidden, attention_mask)
+        return SmallBert.classify(self, hidden, attention_mask) if self.head else hidden
 
     def adapter(self) -> dict[str, Tensor]:
         """Return what was learned, in float16: half the bytes, and a relative error of at most 0.0005."""
         from peft import get_peft_model_state_dict
 
-        # The word table is not trained. Left to find that out by itself, peft asks the hub for the base's vocabulary.
+        # Left to find out by itself whether the word table is trained, peft asks the hub for the base's vocabulary.
         learned = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
-        learned |= {"head.weight": self.head.weight, "head.bias": self.head.bias}
+        if self.words_of_its_own:
+            learned[WORDS] = self.encoder.get_input_embeddings().weight
+        if self.head:
+            learned |= {"head.weight": self.head.weight, "head.bias": self.head.bias}
         return {name: w.detach().cpu().half().contiguous() for name, w in sorted(learned.items())}
+
+
+def first_word_table(base_dir: Path, base_tokenizer: Any, tokenizer: Any, seed: int = 0) -> Tensor:
+    """Return a word table for other word pieces than the base's, float32 (pieces, width), to begin fine-tuning with.
+
+    base_tokenizer, tokenizer: tokenizers.Tokenizer, the base's and the new one. A piece that both know keeps its
+    vector; the others are drawn at random, with the mean and the spread of the base's.
+    """
+    base = SmallBertConfig.from_folder(base_dir)
+    known = build_empty(base).load_bert_weights(base_dir).words.weight.detach()
+    pieces, generator = tokenizer.get_vocab(), torch.Generator().manual_seed(seed)
+    drawn = torch.randn(len(pieces), base.width, generator=generator)
+    table = known.mean(dim=0) + known.std(dim=0) * drawn
+    for piece, row in base_tokenizer.get_vocab().items():
+        if piece in pieces:
+            table[pieces[piece]] = known[row]
+    return table
 
 
 def resolve_precision(precision: str) -> str:

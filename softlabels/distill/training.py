@@ -66,6 +66,7 @@ class Batch(NamedTuple):
     attention_mask: Tensor  # bool (batch, length)
     teacher_logits: Tensor | None  # float32 (batch, classes)
     labels: Tensor | None  # int64 (batch,)
+    rows: np.ndarray | None = None  # int64 (batch,): places in the transfer set, for who knows more about its texts
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def epochs(data: TransferSet, batch_size: int, seed: int, device: torch.device |
 def make_batch(data: TransferSet, rows: np.ndarray, device: torch.device) -> Batch:
     chosen = torch.from_numpy(rows)
     columns = (None if column is None else column[chosen].to(device) for column in (data.teacher_logits, data.labels))
-    return Batch(*(x.to(device) for x in pad(data.tokens, rows)), *columns)
+    return Batch(*(x.to(device) for x in pad(data.tokens, rows)), *columns, rows)
 
 
 def check(student: nn.Module, data: TransferSet, objective: Callable) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
+from softlabels.experiments.clinic import ClinicClauses, ClinicMail, ClinicPilot, ClinicRouter, ClinicTriage
+from softlabels.experiments.clinic_ranker import ClinicReranker, RankerSoftLabels, RankerTeacher
 from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
 from softlabels.experiments.headline import Headline
@@ -18,7 +20,18 @@ from softlabels.experiments.multi_level import MultiLevel, MultiLevelLong
 from softlabels.experiments.omitted_class import OmittedClass
 from softlabels.experiments.smoothed_teachers import SmoothedTeachers
 from softlabels.experiments.soft_label_cost import SoftLabelCost
-from softlabels.experiments.teacher import SoftLabels, TeacherRun
+from softlabels.experiments.teacher import (
+    FewLabelsSoftLabels,
+    FewLabelsTeacher,
+    IntentsSoftLabels,
+    IntentsTeacher,
+    NewsgroupsSoftLabels,
+    NewsgroupsTeacher,
+    ReutersSoftLabels,
+    ReutersTeacher,
+    SoftLabels,
+    TeacherRun,
+)
 from softlabels.experiments.temperature_weights import TemperatureWeights
 from softlabels.experiments.top_k import TopKExperiment
 from softlabels.experiments.transfer_set import FewLabelsTeachers, TransferSetExperiment
@@ -29,7 +42,9 @@ __all__ = ["ConfigurationChanged", "Experiment", "Results", "describe", "names",
 ALL = (
     TeacherRun, SoftLabels, FirstLook, SoftLabelCost, TopKExperiment, TemperatureWeights, FewLabelsTeachers,
     TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, MultiLevelLong, Failures, SmoothedTeachers,
-    TwoClasses, LeversOneShot, LeversPilot, Levers, Headline, LeverSpeed,
+    TwoClasses, LeversOneShot, LeversPilot, Levers, Headline, LeverSpeed, NewsgroupsTeacher, NewsgroupsSoftLabels,
+    ReutersTeacher, ReutersSoftLabels, IntentsTeacher, IntentsSoftLabels, FewLabelsTeacher, FewLabelsSoftLabels,
+    RankerTeacher, RankerSoftLabels, ClinicPilot, ClinicMail, ClinicTriage, ClinicRouter, ClinicClauses, ClinicReranker,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 

@@ -112,9 +112,11 @@ def base_model() -> Path:
     return carriers.carrier_path("minilm")
 
 
-def tokenizer(max_pieces: int = store.MAX_PIECES):
-    """Return the base model's `tokenizers.Tokenizer`: no padding, cut at 64 pieces unless `max_pieces` says otherwise.
+def tokenizer(max_pieces: int = store.MAX_PIECES, task: str = "wordnet"):
+    """Return the `tokenizers.Tokenizer` of a task: no padding, cut at 64 pieces unless `max_pieces` says otherwise.
 
-    It cuts a text as a task's stored tokens were made: `tasks.tokenizer(task.max_pieces)`.
+    It is the base model's, but for the task "intents", which has word pieces of its own. It cuts a text as a task's
+    stored tokens were made: `tasks.tokenizer(task.max_pieces, task.name)`.
     """
-    return store.open_tokenizer(base_model() / "tokenizer.json", max_pieces)
+    file = home.vocabulary(task) if task == "intents" else base_model() / "tokenizer.json"
+    return store.open_tokenizer(file, max_pieces)

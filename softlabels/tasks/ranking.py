@@ -45,6 +45,18 @@ class Queries:
     def __repr__(self) -> str:
         return f"Queries({len(self):,}, targets {'hidden' if self.targets is None else 'shown'})"
 
+    def take(self, rows: np.ndarray) -> "Queries":
+        """Return the queries of some rows: an array of indices, or a mask of n booleans."""
+        rows = np.arange(len(self))[rows]
+        return Queries(
+            self.ids[rows],
+            self.tokens.take(rows),
+            Texts(self.texts._blob, self.texts._offsets, self.texts._rows[rows]),
+            self.domains[rows],
+            self.candidates[rows],
+            None if self.targets is None else self.targets[rows],
+        )
+
 
 class RankingTask:
     """A ranking task: its words, and its queries by split.
@@ -77,15 +89,17 @@ class RankingTask:
         return f"RankingTask({self.name!r}, {len(self.words):,} words; {splits})"
 
     def split(self, name: str, show_targets: bool = False) -> Queries:
-        """Return the queries of one split; the targets of the transfer set are hidden unless asked for.
+        """Return the queries of one split, or of "all"; the targets of the transfer set are hidden unless asked for.
 
         Raises:
             UnknownSplit: there is no split of that name.
         """
-        if name not in self._sizes:
-            raise UnknownSplit(f"{self.name} has no split {name!r}. There are: {', '.join(self._sizes)}.")
-        first = sum(size for split, size in self._sizes.items() if SPLITS.index(split) < SPLITS.index(name))
-        at = slice(first, first + self._sizes[name])
+        if name != "all" and name not in self._sizes:
+            raise UnknownSplit(f"{self.name} has no split {name!r}. There are: {', '.join(self._sizes)}, and all.")
+        at = slice(None)
+        if name != "all":
+            first = sum(size for split, size in self._sizes.items() if SPLITS.index(split) < SPLITS.index(name))
+            at = slice(first, first + self._sizes[name])
         glosses = self._source.take(self._rows[at])
         return Queries(
             glosses.ids,
@@ -93,7 +107,7 @@ class RankingTask:
             glosses.texts,
             glosses.labels,
             self._candidates[at],
-            None if name == HIDDEN and not show_targets else self._targets[at].copy(),
+            None if name in (HIDDEN, "all") and not show_targets else self._targets[at].copy(),
         )
 
 
