@@ -211,10 +211,9 @@ def measure_shapes(job: Job, data: Data) -> dict:
     def work(folder: Path) -> None:
         found, fitting, limits = {}, 0, job.settings.limits
         for name, shape in tqdm(ladder(job.base, job.settings).items(), leave=False, unit="size"):
-            found[name] = measure_forms(shape, data, limits, folder, job.settings.seed)
-            fitting += least_excess(found[name], limits) <= 1
-            if fitting == job.settings.students:
-                break
+            if fitting < job.settings.students:  # no break: a progress bar that is left early stays on the page
+                found[name] = measure_forms(shape, data, limits, folder, job.settings.seed)
+                fitting += least_excess(found[name], limits) <= 1
         write_json(folder / "shapes.json", found)
 
     return read_json(job.folder.stage(shapes_stage(job.settings), work) / "shapes.json")
