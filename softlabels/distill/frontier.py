@@ -26,7 +26,9 @@ class ShippingBudget:
     """What a model may cost, and what it must reach, to be shipped. None: not asked for.
 
     megabytes: on disk, 10^6 bytes. peak_megabytes: of the process that runs it. p50_ms, p95_ms: from a text to its
-    label, one at a time. ece: at most. accuracy, agreement: at least, shares from 0 to 1.
+    label, one at a time. ece: at most; fitted_ece, after a temperature was fitted. Of the others, at least:
+    texts_per_second, many at a time; accuracy, agreement, mean_recall (over the classes), mrr (of rankings) and
+    worst_group (the accuracy or the mrr of the language or the domain that fares worst), shares from 0 to 1.
     """
 
     megabytes: float | None = None
@@ -34,16 +36,22 @@ class ShippingBudget:
     p50_ms: float | None = None
     p95_ms: float | None = None
     ece: float | None = None
+    fitted_ece: float | None = None
+    texts_per_second: float | None = None
     accuracy: float | None = None
     agreement: float | None = None
+    mean_recall: float | None = None
+    mrr: float | None = None
+    worst_group: float | None = None
 
-    AT_LEAST: ClassVar = ("accuracy", "agreement")  # of the rest, at most
+    SHARES: ClassVar = ("accuracy", "agreement", "mean_recall", "mrr", "worst_group")
+    AT_LEAST: ClassVar = (*SHARES, "texts_per_second")  # of the rest, at most
 
     def __post_init__(self):
         for name, limit in asdict(self).items():
             if limit is not None and not limit > 0:
                 raise ValueError(f"the budget's {name} must be above 0, not {limit}")
-            if name in (*self.AT_LEAST, "ece") and limit is not None and limit > 1:
+            if name in (*self.SHARES, "ece", "fitted_ece") and limit is not None and limit > 1:
                 raise ValueError(f"the budget's {name} is a share from 0 to 1, not {limit}: for 83% write 0.83")
 
     def broken(self, measured: Mapping[str, float]) -> list[str]:

@@ -9,8 +9,16 @@ from pathlib import Path
 
 from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
-from softlabels.experiments.clinic import ClinicClauses, ClinicMail, ClinicPilot, ClinicRouter, ClinicTriage
+from softlabels.experiments.clinic import (
+    ClinicClauses,
+    ClinicMail,
+    ClinicPilot,
+    ClinicRouter,
+    ClinicTeachers,
+    ClinicTriage,
+)
 from softlabels.experiments.clinic_ranker import ClinicReranker, RankerSoftLabels, RankerTeacher
+from softlabels.experiments.clinic_speed import ClinicSpeed
 from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
 from softlabels.experiments.headline import Headline
@@ -45,6 +53,7 @@ ALL = (
     TwoClasses, LeversOneShot, LeversPilot, Levers, Headline, LeverSpeed, NewsgroupsTeacher, NewsgroupsSoftLabels,
     ReutersTeacher, ReutersSoftLabels, IntentsTeacher, IntentsSoftLabels, FewLabelsTeacher, FewLabelsSoftLabels,
     RankerTeacher, RankerSoftLabels, ClinicPilot, ClinicMail, ClinicTriage, ClinicRouter, ClinicClauses, ClinicReranker,
+    ClinicTeachers, ClinicSpeed,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}
 

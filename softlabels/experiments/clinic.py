@@ -16,7 +16,7 @@ from softlabels import distill, tasks
 from softlabels.distill import export, vocabulary
 from softlabels.distill.dashboard import measure_quality
 from softlabels.distill.low_rank import narrow_embeddings
-from softlabels.experiments.base import Cell, soft_labels_of, some
+from softlabels.experiments.base import Cell, Experiment, soft_labels_of, some
 from softlabels.experiments.headline import SHAPES
 from softlabels.experiments.levers import FP32, INT8, rated, teacher_of
 from softlabels.experiments.students import StudentExperiment, all_texts, labelled_texts
@@ -146,9 +146,18 @@ def measure(student, tokenizer, task, form: str, teacher_logits: Callable, quick
             fitted_ece=distill.expected_calibration_error(asked[name] / temperature, labels),
             mean_recall=float(np.nanmean(distill.recall_by_class(asked[name], labels))),
         )
+        if examples.groups is not None:
+            right = distill.correct(asked[name], labels).numpy()
+            found["worst_group"] = float(np.nanmin(mean_by_group(right, examples.groups, len(task.groups))))
         row |= {key if name == "test" else f"validation_{key}": value for key, value in found.items()}
     answers = asked["test"].argmax(dim=-1).numpy().astype(np.uint8)
     return row, dict(correct=distill.correct(asked["test"], splits["test"].labels).numpy(), answers=answers)
+
+
+def mean_by_group(values, groups, count: int) -> np.ndarray:
+    """Return the mean of values in each group, float64 (count,); NaN where there is none."""
+    with np.errstate(invalid="ignore"):
+        return np.bincount(groups, weights=values, minlength=count) / np.bincount(groups, minlength=count)
 
 
 class ClinicMail(Clinic):
@@ -214,8 +223,7 @@ class ClinicClauses(Clinic):
         )
 
     def soft_labels(self):
-        path = tasks.home.soft_labels_file(FewLabels.made)
-        return distill.SoftLabelCache.load(path, expect=tasks.load(self.task_name))
+        return soft_labels_named(FewLabels.made, tasks.load(self.task_name))
 
     def labelled(self, task):
         return labelled_texts(task, FewLabels.count)
@@ -258,3 +266,51 @@ class ClinicPilot(StudentExperiment):
         logits = distill.predict(learned[0], tokens_of(validation, tokenizer, task, option))
         found = distill.accuracy(logits, validation.labels)
         return [learned[1] | dict(case=name, learning_rate=float(rate), validation_accuracy=found)], {}
+
+
+TEACHERS = {
+    "newsgroups": ("newsgroups", None),
+    "newsgroups-500": ("newsgroups", FewLabels.read),
+    "reuters": ("reuters", None),
+    "intents": ("intents", None),
+}
+
+
+class ClinicTeachers(Experiment):
+    """The teachers as options: nothing is trained, they are measured as they are and in int8."""
+
+    name = "clinic-teachers"
+    description = "the teachers of the clinic's tasks as options, in fp32 and int8"
+    arms = tuple(TEACHERS)
+    seeded = False
+
+    def settings(self):
+        made = {name: soft_labels_named(name, tasks.load(task)).manifest for name, (task, _) in TEACHERS.items()}
+        return dict(teachers={name: manifest.teacher_sha256 for name, manifest in made.items()}, quick=self.quick)
+
+    def units(self):
+        return 1
+
+    def run_cell(self, cell, settings, tell):
+        task_name, read = TEACHERS[cell.arm]
+        task = tasks.load(task_name)
+        teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(cell.arm)).model
+        tokenizer = tokenizer_of(Arm(read=read), task)
+        rows, arrays = [], {}
+        for form in (FP32, INT8):
+            row, more = measure(
+                teacher,
+                tokenizer,
+                task,
+                form,
+                lambda task, ids: soft_labels_named(cell.arm, task).logits_for(ids),
+                self.quick,
+            )
+            parameters = sum(p.numel() for p in teacher.parameters())
+            rows.append(dict(form=form, parameters=parameters) | row)
+            arrays |= {name if form == FP32 else f"{name}, {form}": array for name, array in more.items()}
+        return rows, arrays
+
+
+def soft_labels_named(name: str, task):
+    return distill.SoftLabelCache.load(tasks.home.soft_labels_file(name), expect=task)

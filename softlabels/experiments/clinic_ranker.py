@@ -18,7 +18,7 @@ from softlabels.distill.low_rank import narrow_embeddings
 from softlabels.distill.ranking import rank_of_target
 from softlabels.distill.teacher import resolve_precision, weights_sha256
 from softlabels.experiments.base import Cell, Results
-from softlabels.experiments.clinic import SMALL
+from softlabels.experiments.clinic import SMALL, mean_by_group
 from softlabels.experiments.students import StudentExperiment
 from softlabels.experiments.teacher import OnTask
 
@@ -157,7 +157,7 @@ class ClinicReranker(StudentExperiment):
     description = "case 5: re-rank words by a definition on the edge; right words, the teacher's scores, few domains"
     task_name = TASK
     arms = ("hard labels", "soft labels", "soft labels, six domains")
-    columns = ("validation_mrr", "mrr", "worst_domain")
+    columns = ("validation_mrr", "mrr", "worst_group")
     rate = 3e-3
 
     def settings(self):
@@ -189,7 +189,7 @@ class ClinicReranker(StudentExperiment):
                 mrr=distill.reciprocal_rank(scores, targets),
                 first=distill.recall_at_k(scores, targets, 1),
                 agreement=distill.agreement(scores, scores_of(task).logits_for(asked.ids)),
-                worst_domain=float(np.nanmin(by_domain)),
+                worst_group=float(np.nanmin(by_domain)),
             )
             row |= {key if split == "test" else f"validation_{key}": value for key, value in found.items()}
         return [row], dict(ranks=ranks.numpy().astype(np.uint8))
@@ -224,9 +224,3 @@ class ClinicReranker(StudentExperiment):
             encoder, distill.TransferSet(queries.tokens, **known), objective, budget, seed=cell.seed, progress=tell
         )
         return encoder.cpu().eval()
-
-
-def mean_by_group(values, groups, count: int) -> np.ndarray:
-    """Return the mean of values in each group, float64 (count,); NaN where there is none."""
-    with np.errstate(invalid="ignore"):
-        return np.bincount(groups, weights=values, minlength=count) / np.bincount(groups, minlength=count)
