@@ -60,18 +60,18 @@ def calibration_temperature(logits: Tensor, labels: Tensor) -> float:
     """Return the one temperature at which a classifier's confidence fits best: temperature scaling (Guo et al. 2017).
 
     logits: float tensor (examples, classes), of examples that nothing was trained on, and that are not reported on.
-    labels: int64 tensor (examples,). Best is the smallest mean of -log p(label). With sharpness = 1 / T, that mean is
-    convex, and its slope is the mean logit under the model's own probabilities less the label's logit; so bisection
+    labels: int64 tensor (examples,). Best is the smallest mean of -log p(label). In 1 / T that mean is convex, and its
+    slope is the logit expected under the model's own probabilities less the label's logit, on average; so bisection
     finds where the slope is 0. Returns a temperature from 0.05 to 20; no answer changes by it, only the confidence.
     """
     logits = logits.double()
-    given = logits.gather(1, labels[:, None]).squeeze(1)
-    low, high = math.log(0.05), math.log(20)  # of the sharpness
+    at_label = logits.gather(1, labels[:, None]).mean()
+    low, high = 0.05, 20.0
     for _ in range(40):
-        middle = (low + high) / 2
-        expected = (torch.softmax(logits * math.exp(middle), dim=-1) * logits).sum(dim=-1)
-        if (expected - given).mean() > 0:  # too sure of itself
-            high = middle
-        else:
+        middle = math.sqrt(low * high)  # halfway on a logarithmic scale
+        expected = (soften(logits, middle) * logits).sum(dim=-1).mean()
+        if expected > at_label:  # too sure of itself
             low = middle
-    return math.exp(-middle)
+        else:
+            high = middle
+    return middle

@@ -14,6 +14,7 @@ from softlabels.distill import (
     compare_answers,
     expected_calibration_error,
     negative_log_likelihood,
+    recall_by_class,
 )
 
 
@@ -96,3 +97,24 @@ def test_calibration_error_is_what_its_definition_says(seed, bins):
             total += inside.double().mean().item() * abs(gap.item())
     assert expected_calibration_error(logits, labels, bins) == pytest.approx(total, abs=1e-9)
     assert expected_calibration_error(logits.numpy(), labels.numpy(), bins) == pytest.approx(total, abs=1e-9)
+
+
+def test_recall_by_class_by_hand():
+    answers, labels = torch.tensor([0, 0, 1, 3, 1, 0]), torch.tensor([0, 0, 0, 1, 1, 1])
+    recall = recall_by_class(torch.eye(5)[answers], labels)
+    assert recall.dtype == torch.float64
+    torch.testing.assert_close(
+        recall, torch.tensor([2 / 3, 1 / 3, *[math.nan] * 3], dtype=torch.float64), equal_nan=True
+    )
+
+
+@given(st.integers(0, 999), st.integers(2, 30))
+def test_recalls_weighted_by_their_examples_are_the_accuracy(seed, classes):
+    generator = torch.Generator().manual_seed(seed)
+    logits, labels = (
+        torch.randn(40, classes, generator=generator),
+        torch.randint(classes, (40,), generator=generator),
+    )
+    recall, examples = recall_by_class(logits, labels), torch.bincount(labels, minlength=classes)
+    assert torch.equal(recall.isnan(), examples == 0)
+    assert (recall.nan_to_num() * examples).sum().item() / 40 == pytest.approx(accuracy(logits, labels))

@@ -5,7 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softlabels.distill import entropy_bits, soften, temperature_for_entropy
+from softlabels.distill import (
+    calibration_temperature,
+    entropy_bits,
+    negative_log_likelihood,
+    soften,
+    temperature_for_entropy,
+)
 
 rows = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=50)
 temperatures = st.floats(0.05, 100)
@@ -74,3 +80,32 @@ def test_bits_out_of_reach_are_refused(bits):
         temperature_for_entropy(torch.tensor([2.0, 1.0, 0.0]), bits)
     with pytest.raises(ValueError, match="no temperature"):
         temperature_for_entropy(torch.tensor([1.0, 1.0, 1.0]), 1.0)  # a tie never holds fewer than log2(3) bits
+
+
+def test_calibration_temperature_by_hand():
+    # Two classes, a gap of 2 between their logits, right in three of four cases: 0.75 is wanted, a gap of log 3.
+    logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 0.0]])
+    assert calibration_temperature(logits, torch.tensor([0, 1, 0, 1])) == pytest.approx(2 / math.log(3))
+
+
+@given(st.integers(0, 999), st.floats(0.3, 4))
+def test_calibration_temperature_has_the_smallest_loss_and_follows_the_scale(seed, scale):
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(80, 5, generator=generator, dtype=torch.float64)
+    labels = torch.multinomial((logits / 1.5).softmax(dim=-1), 1, generator=generator)[:, 0]
+    best = calibration_temperature(logits, labels)
+    assert isinstance(best, float)
+    for other in (0.98, 1.02):
+        if 0.05 <= best * other <= 20:
+            assert negative_log_likelihood(logits / best, labels) <= negative_log_likelihood(
+                logits / (best * other), labels
+            )
+    if 0.06 < best < 9:
+        assert calibration_temperature(2 * logits + 1000, labels) == pytest.approx(2 * best, rel=1e-6)
+
+
+def test_calibration_temperature_stays_in_its_range():
+    logits, labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    assert calibration_temperature(logits, labels) == pytest.approx(0.05)  # always right: as sure as can be
+    assert calibration_temperature(logits, 1 - labels) == pytest.approx(20)
+    assert calibration_temperature(logits.half(), labels) == pytest.approx(0.05)
