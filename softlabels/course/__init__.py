@@ -13,7 +13,8 @@ from types import ModuleType
 _HOMES = {
     "check": "checking", "points": "checking", "Outcome": "checking", "examine": "checking",
     "hint": "hints", "quiz": "questions", "match": "questions", "reflect": "questions", "predict": "questions",
-    "recall": "questions", "progress": "card", "diagnose": "diagnose",
+    "recall": "questions", "progress": "card", "diagnose": "diagnose", "case": "clinic", "memo": "clinic",
+    "review": "clinic",
 }  # fmt: skip
 __all__ = sorted(_HOMES)
 

@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from softlabels.course import content, record, show
+from softlabels.course import cases, content, record, show
 from softlabels.course.exercises import Exercise, lesson_exercises
 from softlabels.course.exercises import lessons as exercise_lessons
 
@@ -86,7 +86,8 @@ def progress() -> Card:
         exercises = tuple(_standing(e, kept) for e in lesson_exercises(number))
         counts = {}
         for kind, section in _KINDS.items():
-            keys = [f"{number}.{name}" for name in found.get(kind, {})]
+            names = [*found.get(kind, {}), *(cases.keys(number) if kind == "quiz" else ())]
+            keys = [f"{number}.{name}" for name in names]
             done = [k for k in keys if kept[section].get(k, {}).get("correct", k in kept[section])]
             counts[section] = (len(done), len(keys))
             again += [f"the {kind} {k}" for k in keys if k in kept[section] and k not in done]

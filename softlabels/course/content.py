@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import functools
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "ContentError", "entry", "header", "lessons", "load", "validate"]
+__all__ = ["FOLDER", "ContentError", "entry", "header", "lessons", "load", "read", "validate"]
 
 FOLDER = Path(__file__).with_name("content")
 
@@ -39,7 +40,7 @@ def lessons() -> list[str]:
 
 def load(lesson: str) -> dict[str, Any]:
     """A lesson's content, validated. Raises ContentError."""
-    return _read(FOLDER / f"lesson{lesson}.toml")
+    return read(FOLDER / f"lesson{lesson}.toml", validate)
 
 
 def header(lesson: str) -> dict[str, Any]:
@@ -60,20 +61,21 @@ def entry(kind: str, key: str) -> dict[str, Any]:
     return entries[name]
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read(file: Path, check: Callable[[dict[str, Any], str], None]) -> dict[str, Any]:
+    """A content file, parsed, and checked by ``check(found, the file's name)``. Raises ContentError."""
     try:
-        return _parse(file, file.stat().st_mtime_ns)
+        return _parse(file, file.stat().st_mtime_ns, check)
     except FileNotFoundError:
         raise ContentError(f"{file.name}: there is no such content file") from None
 
 
 @functools.lru_cache(maxsize=32)
-def _parse(file: Path, _changed: int) -> dict[str, Any]:
+def _parse(file: Path, _changed: int, check: Callable[[dict[str, Any], str], None]) -> dict[str, Any]:
     try:
         found = tomllib.loads(file.read_text(encoding="utf8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ContentError(f"{file.name}: not readable as TOML: {error}") from None
-    validate(found, file.name)
+    check(found, file.name)
     return found
 
 
@@ -83,18 +85,18 @@ def validate(found: dict[str, Any], file: str) -> None:
         if kind not in _FIELDS:
             raise ContentError(f"{file}: [{kind}] is not one of {', '.join(_FIELDS)}")
         if kind == "header":
-            _fields(entries, _FIELDS["header"], f"{file}: [header]")
-            _texts(entries["goals"], f"{file}: [header] goals")
+            check_fields(entries, _FIELDS["header"], f"{file}: [header]")
+            check_texts(entries["goals"], f"{file}: [header] goals")
             continue
         for name, fields in entries.items():
             where = f"{file}: [{kind}.{name}]"
-            _fields(fields, _FIELDS[kind], where)
+            check_fields(fields, _FIELDS[kind], where)
             _CHECKS[kind](fields, where)
     if "header" not in found:
         raise ContentError(f"{file}: [header] is missing")
 
 
-def _fields(fields: Any, form: dict[str, tuple[type, bool]], where: str) -> None:
+def check_fields(fields: Any, form: dict[str, tuple[type, bool]], where: str) -> None:
     if not isinstance(fields, dict):
         raise ContentError(f"{where} must be a table")
     for name, (kind, required) in form.items():
@@ -110,45 +112,45 @@ def _fields(fields: Any, form: dict[str, tuple[type, bool]], where: str) -> None
             raise ContentError(f"{where} has an unknown field {name!r}; known: {', '.join(form)}")
 
 
-def _texts(texts: list, where: str) -> None:
+def check_texts(texts: list, where: str) -> None:
     if not all(isinstance(t, str) and t.strip() for t in texts):
         raise ContentError(f"{where} must be a list of texts, none of them empty")
 
 
-def _between(things: list, low: int, high: int, where: str) -> None:
+def check_count(things: list, low: int, high: int, where: str) -> None:
     if not low <= len(things) <= high:
         raise ContentError(f"{where}: {low} to {high} are wanted, {len(things)} are there")
 
 
 def _quiz(fields: dict, where: str) -> None:
-    _between(fields["options"], 2, 6, f"{where} options")
+    check_count(fields["options"], 2, 6, f"{where} options")
     for i, option in enumerate(fields["options"], 1):
-        _fields(option, _OPTION, f"{where} option {i}")
+        check_fields(option, _OPTION, f"{where} option {i}")
     correct = sum(o.get("correct", False) for o in fields["options"])
     if not 1 <= correct < len(fields["options"]):
         raise ContentError(f"{where}: at least one option must be correct and at least one not")
-    _distinct([o["text"] for o in fields["options"]], f"{where} options")
+    check_distinct([o["text"] for o in fields["options"]], f"{where} options")
 
 
 def _match(fields: dict, where: str) -> None:
-    _between(fields["pairs"], 2, 10, f"{where} pairs")
+    check_count(fields["pairs"], 2, 10, f"{where} pairs")
     for i, pair in enumerate(fields["pairs"], 1):
-        _fields(pair, _PAIR, f"{where} pair {i}")
+        check_fields(pair, _PAIR, f"{where} pair {i}")
     for name in ("item", "role"):
-        _distinct([p[name] for p in fields["pairs"]], f"{where} pairs, {name}")
+        check_distinct([p[name] for p in fields["pairs"]], f"{where} pairs, {name}")
 
 
 def _reflect(fields: dict, where: str) -> None:
-    _texts(fields["rubric"], f"{where} rubric")
+    check_texts(fields["rubric"], f"{where} rubric")
 
 
 def _predict(fields: dict, where: str) -> None:
-    _texts(fields["options"], f"{where} options")
-    _between(fields["options"], 2, 8, f"{where} options")
-    _distinct(fields["options"], f"{where} options")
+    check_texts(fields["options"], f"{where} options")
+    check_count(fields["options"], 2, 8, f"{where} options")
+    check_distinct(fields["options"], f"{where} options")
 
 
-def _distinct(texts: list[str], where: str) -> None:
+def check_distinct(texts: list[str], where: str) -> None:
     if len(set(texts)) != len(texts):
         raise ContentError(f"{where}: two of them are the same")
 

@@ -57,10 +57,13 @@ class _Question(widgets.VBox):
 
     def __init__(self, key: str):
         self.key = key
-        self.content = content.entry(self.kind, key)
+        self.content = self._entry()
         self.said = widgets.HTML()
         super().__init__([widgets.HTML(_STYLE + self._head()), *self._parts(), self.said])
         self.add_class("softlabels-question")
+
+    def _entry(self):
+        return content.entry(self.kind, self.key)
 
     def _parts(self) -> list[widgets.Widget]:
         raise NotImplementedError
