@@ -48,8 +48,8 @@ class CandidateLoss:
 
     encoder: the one that is trained; it reads the candidates here. candidates: int (queries, m), rows of word_tokens,
     (values, offsets); row i belongs to text i of the transfer set, whose teacher_logits are the teacher's scores
-    (queries, m) and whose labels are the columns of the right ones. most: score the right one and so many others at
-    most, drawn anew for each batch; it needs labels, and an objective that reads nothing else.
+    (queries, m) and whose labels are the columns of the right ones. most: of each query, score the right one (where
+    labels are not read, the teacher's favourite) and so many others at most, drawn anew for each batch.
     """
 
     encoder: nn.Module
@@ -58,20 +58,19 @@ class CandidateLoss:
     objective: Callable[[Tensor, Batch], Tensor]
     most: int | None = None
 
-    def __post_init__(self):
-        if self.most is not None and "teacher_logits" in self.objective.needs:
-            raise ValueError("most draws candidates, so the teacher's scores would belong to others: leave it out")
-
     def __call__(self, vectors: Tensor, batch: Batch) -> Tensor:
         for name in self.objective.needs:
             if getattr(batch, name) is None:
                 raise ValueError(f"{self.objective} needs {name}, and the transfer set has none: pass {name}=...")
         chosen = self.candidates[batch.rows]
         if self.most is not None:
-            keys = torch.rand(chosen.shape).scatter_(1, batch.labels.cpu()[:, None], -1.0)  # the right one comes first
-            columns = keys.argsort(dim=1)[:, : self.most + 1].numpy()
-            chosen = np.take_along_axis(chosen, columns, axis=1)
-            batch = batch._replace(labels=torch.zeros_like(batch.labels))
+            first = batch.labels if "labels" in self.objective.needs else batch.teacher_logits.argmax(dim=-1)
+            keys = torch.rand(chosen.shape).scatter_(1, first.cpu()[:, None], -1.0)  # the smallest, so it comes first
+            columns = keys.argsort(dim=1)[:, : self.most + 1]
+            chosen = np.take_along_axis(chosen, columns.numpy(), axis=1)
+            soft = batch.teacher_logits
+            soft = None if soft is None else soft.gather(1, columns.to(soft.device))
+            batch = batch._replace(teacher_logits=soft, labels=torch.zeros_like(first))
         words, places = np.unique(chosen, return_inverse=True)
         input_ids, mask = (x.to(vectors.device) for x in pad(self.word_tokens, words))
         encoded = self.encoder(input_ids, mask)[torch.from_numpy(places.reshape(chosen.shape)).to(vectors.device)]

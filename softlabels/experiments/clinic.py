@@ -38,7 +38,7 @@ class Arm:
     """
 
     soft: bool = True
-    shape: distill.SmallBertConfig = SMALL
+    shape: distill.SmallBertConfig = WIDE
     words: bool = True
     read: int | None = None
     pieces: int | None = None
@@ -50,6 +50,7 @@ class Clinic(StudentExperiment):
 
     options: dict[str, Arm]
     rate: float
+    updates = 600
     columns = ("validation_accuracy", "accuracy", "mean_recall", "ece", "fitted_ece")
 
     def settings(self):
@@ -168,7 +169,6 @@ class ClinicMail(Clinic):
         "hard labels": Arm(soft=False),
         "soft labels": Arm(),
         "soft labels, first 64 pieces": Arm(read=64),
-        "soft labels, 1 layer of 256": Arm(shape=WIDE),
     }
     arms = tuple(options)
     rate = 3e-3
@@ -191,13 +191,13 @@ class ClinicRouter(Clinic):
     name = "clinic-router"
     description = "case 4: route requests in 32 languages; the word table is the model"
     task_name = "intents"
-    updates = 3_000
+    updates = 1_500
     options = {
-        "hard labels": Arm(soft=False, words=False),
-        "soft labels": Arm(words=False, forms=(FP32, INT8, AFTER)),
-        "soft labels, teacher's word vectors": Arm(),
+        "hard labels": Arm(soft=False, words=False, shape=SMALL),
+        "soft labels": Arm(words=False, shape=SMALL, forms=(FP32, INT8, AFTER)),
+        "soft labels, teacher's word vectors": Arm(shape=SMALL),
         "soft labels, narrow word table": Arm(words=False, shape=replace(SMALL, table_width=TABLE_WIDTH)),
-        "soft labels, 4,000 pieces": Arm(words=False, pieces=PIECES),
+        "soft labels, 4,000 pieces": Arm(words=False, shape=SMALL, pieces=PIECES),
     }
     arms = tuple(options)
     rate = 3e-3

@@ -92,12 +92,32 @@ def test_the_right_one_is_among_the_few_that_are_drawn(data):
     torch.testing.assert_close(scores[:, 0], everything[rows, targets], atol=1e-4, rtol=1e-4)
     others = (scores[:, 1:, None] - everything[:, None]).abs().amin(dim=-1)
     assert others.max() < 1e-3, "the others are candidates of the same query"
-    with pytest.raises(ValueError, match="most draws candidates"):
-        CandidateLoss(encoder, word_tokens, candidates, SoftLabelLoss(), most=2)
     with pytest.raises(ValueError, match="needs teacher_logits"):
         CandidateLoss(encoder, word_tokens, candidates, SoftLabelLoss())(
             queries, Batch(None, None, None, torch.as_tensor(targets), rows)
         )
+
+
+def test_without_labels_the_teachers_favourite_is_drawn(data):
+    tokens, word_tokens, candidates, _ = data
+    encoder = make_encoder(SHAPE, 0, vocab_size=90).eval()
+    seen = []
+
+    def look(scores, batch):
+        seen.append((scores.detach(), batch.teacher_logits))
+        return scores.sum()
+
+    look.needs = ("teacher_logits",)
+    rows, teacher = np.arange(60), torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        queries = encoder(*distill.pad(tokens, rows))
+        CandidateLoss(encoder, word_tokens, candidates, look, most=2)(queries, Batch(None, None, teacher, None, rows))
+    scores, soft = seen[0]
+    everything = candidate_scores(encoder, tokens, word_tokens, candidates)
+    assert torch.equal(soft[:, 0], teacher.max(dim=1).values)
+    columns = (soft[:, :, None] == teacher[:, None]).int().argmax(dim=-1)
+    torch.testing.assert_close(scores, everything.gather(1, columns), atol=1e-4, rtol=1e-4)
+    assert all(len(set(row)) == 3 for row in columns.tolist()), "each once"
 
 
 def test_a_student_learns_from_right_words_and_from_scores(data):
