@@ -1,4 +1,4 @@
-"""The command line: softlabels lab · doctor · fetch · build · run · distil · board · bench."""
+"""The command line: softlabels lab · doctor · fetch · build · run · distil · board · handout · bench."""
 
 from __future__ import annotations
 
@@ -257,6 +257,30 @@ def board(
         typer.echo(f"No entry in {folder}. Lesson 13 writes one.")
     else:
         typer.echo("Where intervals overlap, the order may be luck; ms are each machine's own.")
+
+
+@app.command()
+def handout(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[CASE]...", help='Cases, such as "mail"; all if none is named.')
+    ] = None,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")] = Path("handout.html"),
+    notes: Annotated[bool, typer.Option("--notes", help="A page for the instructor after each, with answers.")] = False,
+) -> None:
+    """Write lesson 12's cases as pages to print, one a case, for the tables of a workshop."""
+    from softlabels.course.content import ContentError
+    from softlabels.course.handout import handout as make
+    from softlabels.distill.transfer import write_atomically
+    from softlabels.tasks.carriers import FetchError
+
+    try:
+        page = make(names or (), notes=notes)
+        write_atomically(to, page.encode())
+    except (ContentError, FetchError) as error:
+        raise _stop(error) from None
+    except OSError as error:
+        raise _stop(f"The handout could not be written: {error}") from None
+    typer.echo(f"wrote {to}: open it in a browser and print it ({page.count('<section')} pages, A4 or Letter)")
 
 
 @app.command()

@@ -66,7 +66,8 @@ def _measured(asked: Case, option: Option, source: tuple[str, str, str]) -> pd.D
     if not len(rows):
         raise ContentError(f"{where}: {path.name} has no arm {arm!r}")
     if "form" in rows:
-        forms, rows = sorted(rows["form"].unique()), rows[rows["form"] == form]
+        named = rows["form"].fillna("")
+        forms, rows = sorted(set(named)), rows[named == form]
         if not len(rows):
             raise ContentError(f"{where}: {path.name} has {arm!r} in no form {form!r}; there are: {'; '.join(forms)}")
     elif form:

@@ -82,18 +82,21 @@ def _filled(place: str, key: str) -> str:
 # --- the options as a table -------------------------------------------------------------------------------------------
 
 
-def _grid(key: str, budget: ShippingBudget | None = None) -> tuple[list[tuple[str, str]], dict[str, list[tuple]]]:
+def _grid(key: str, budget: ShippingBudget | None = None, test: bool = False) -> tuple[list[tuple], dict[str, list]]:
     """What a case's table shows: headings with their limits, and for each option (figure, what is wrong with it)."""
     asked, found = cases.case(key), clinic_data.options(key)
     budget = asked.budget if budget is None else budget
     wanted = limits(budget, asked.measure)
     columns = [*asked.columns, *(column for column in wanted if column not in asked.columns)]
     heads = [(COLUMNS[column], wanted.get(column, "")) for column in columns]
-    return heads, {name: [_cell(row, c, asked.measure, budget) for c in columns] for name, row in found.iterrows()}
+    read = {column: column if test else clinic_data.decisive(column) for column in columns}
+    return heads, {
+        name: [_cell(row, column, read[column], asked.measure, budget) for column in columns]
+        for name, row in found.iterrows()
+    }
 
 
-def _cell(row, column: str, measure: str, budget: ShippingBudget) -> tuple[str, str]:
-    decides = clinic_data.decisive(column)
+def _cell(row, column: str, decides: str, measure: str, budget: ShippingBudget) -> tuple[str, str]:
     text = put(column, row[decides], measure, unit=False)
     if column == measure and not np.isnan(spread := row.get(f"{decides}_spread", np.nan)):
         text += f" ± {spread:.3f}" if measure == "mrr" else f" ± {100 * spread:.1f}"
@@ -105,15 +108,18 @@ def _cell(row, column: str, measure: str, budget: ShippingBudget) -> tuple[str, 
     return text, "" if not only.broken({column: row[decides]}) else "low" if column in budget.AT_LEAST else "over"
 
 
-def table(key: str, budget: ShippingBudget | None = None, marks: bool = True) -> str:
-    """The options' table as HTML. marks: whether a figure that breaks a limit is marked, with a sign and a word."""
-    heads, rows = _grid(key, budget)
+def table(key: str, budget: ShippingBudget | None = None, marks: bool = True, test: bool = False) -> str:
+    """The options' table as HTML.
+
+    marks: whether a figure that breaks a limit is marked, with a sign and a word. test: the figures on test, to report.
+    """
+    heads, rows = _grid(key, budget, test)
     cell = f"border:{show.RULE};padding:3px 8px;vertical-align:top"
     sign = f'<span aria-hidden="true" style="color:{show.COLOURS["wrong"]}">{show.ICONS["wrong"]}</span>'
 
     def figure(text: str, wrong: str) -> str:
         if not (wrong and marks):
-            return html.escape(text)
+            return html.escape(text or wrong)
         return f"{sign} <strong>{html.escape(text)}</strong> {wrong}" if text else f"{sign} {wrong}"
 
     top = "".join(
@@ -130,21 +136,17 @@ def table(key: str, budget: ShippingBudget | None = None, marks: bool = True) ->
     return (
         f'<table style="border-collapse:collapse;margin:6px 0;font-size:inherit;line-height:1.35">'
         f'<thead><tr><th scope="col" style="{cell};text-align:left">option</th>{top}</tr></thead>'
-        f"<tbody>{body}</tbody></table><small>{html.escape(legend(key))}</small>"
+        f"<tbody>{body}</tbody></table><small>{html.escape(legend(key, test))}</small>"
     )
 
 
 def text_table(key: str, budget: ShippingBudget | None = None) -> str:
     """The same as plain text."""
     heads, rows = _grid(key, budget)
+    sign = show.ICONS["wrong"]
     lines = [["option", *(f"{head} ({limit})" if limit else head for head, limit in heads)]]
     for name, row in rows.items():
-        lines.append(
-            [
-                name,
-                *(" ".join(filter(None, (show.ICONS["wrong"], text, wrong))) if wrong else text for text, wrong in row),
-            ]
-        )
+        lines.append([name, *(f"{sign} {text} {wrong}".replace("  ", " ") if wrong else text for text, wrong in row)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     said = [
         "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
@@ -153,14 +155,13 @@ def text_table(key: str, budget: ShippingBudget | None = None) -> str:
     return "\n".join([*(line.rstrip() for line in said), legend(key)])
 
 
-def legend(key: str) -> str:
-    """One sentence on where the figures of a case's table come from."""
-    asked, found = cases.case(key), clinic_data.options(key)
-    seeds = sorted({int(n) for n in found["seeds"]})
-    over = "one seed" if seeds == [1] else f"means over {seeds[-1]} seeds" + (" or of one" if seeds[0] == 1 else "")
+def legend(key: str, test: bool = False) -> str:
+    """Where the figures of a case's table come from, in a few words."""
+    measure, seeds = COLUMNS[cases.case(key).measure], clinic_data.options(key)["seeds"].astype(int)
+    over = "one seed" if seeds.max() == 1 else f"means over {seeds.max()} seeds" + " or of one" * bool(seeds.min() == 1)
     return (
-        f"Quality on validation, {over}; ± is the standard deviation over the seeds of the {COLUMNS[asked.measure]}. "
-        "Bytes, memory and times: medians of repeated rounds, one thread."
+        f"Quality on {'test' if test else 'validation'}, {over}; ± is the standard deviation of {measure} over the "
+        "seeds. Bytes, memory and times: medians of repeated rounds, one thread."
     )
 
 

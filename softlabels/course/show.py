@@ -27,17 +27,19 @@ ICONS = {"correct": "✓", "wrong": "✗", "crashed": "⚠", "not attempted": "�
 
 _TEXT = "var(--jp-content-font-color1, inherit)"
 RULE = "1px solid var(--jp-border-color2, #bdbdbd)"
+_ITALIC = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=[^\s*])\*(?![\w*])")  # and no product, a * b * c
 _CODE = "font-family:var(--jp-code-font-family, monospace);font-size:0.95em"
 
 
 def inline(text: str) -> str:
-    """Escape ``text`` for HTML; `code` and **bold** become elements, a blank line a paragraph."""
+    """Escape ``text`` for HTML; `code`, **bold** and *italic* become elements, a blank line a paragraph."""
     parts = html.escape(text, quote=False).split("`")
     for i, part in enumerate(parts):
         if i % 2 and i < len(parts) - 1:  # between two backticks: code, in which ** is a power and not bold
             parts[i] = f'<code style="{_CODE}">{part}</code>'
         else:
             bold = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", part)
+            bold = _ITALIC.sub(r"<em>\1</em>", bold)
             parts[i] = bold.replace("\n\n", "<br><br>").replace("\n", "<br>")
     return "".join(parts)
 
