@@ -62,9 +62,10 @@ class Clinic(StudentExperiment):
         task, option = tasks.load(settings["task"]), self.options[cell.arm]
         tokenizer = tokenizer_of(option, task)
         student, about = self.learn(cell, option, tokenizer, settings["rate"], settings, tell)
-        rows, arrays = [], {}
+        rows, arrays, splits = [], {}, held_out(task, self.quick)
         for form in option.forms:
-            row, more = measure(student, tokenizer, task, form, self.teacher_logits, self.quick)
+            asked = {name: logits_of(student, tokenizer, task, form, examples) for name, examples in splits.items()}
+            row, more = measure(asked, splits, task, self.teacher_logits)
             rows.append(about | dict(form=form) | row)
             arrays |= {name if form == FP32 else f"{name}, {form}": array for name, array in more.items()}
         return rows, arrays
@@ -134,10 +135,11 @@ def logits_of(student, tokenizer, task, form: str, examples):
         return export.exported_logits(classifier, examples.texts)
 
 
-def measure(student, tokenizer, task, form: str, teacher_logits: Callable, quick: bool = False) -> tuple[dict, dict]:
-    """Return a row of figures on validation and on test, and the arrays: which test texts were right."""
-    splits = {name: some(task.split(name), 100 if quick else None) for name in ("validation", "test")}
-    asked = {name: logits_of(student, tokenizer, task, form, examples) for name, examples in splits.items()}
+def measure(asked: dict, splits: dict, task, teacher_logits: Callable) -> tuple[dict, dict]:
+    """Return a row of figures on validation and on test, and the arrays: what was answered, and what was right.
+
+    asked, splits: a model's logits and the examples, by the split's name.
+    """
     temperature = distill.calibration_temperature(asked["validation"], torch.as_tensor(splits["validation"].labels))
     row = dict(fitted_temperature=temperature)
     for name, examples in splits.items():
@@ -153,6 +155,10 @@ def measure(student, tokenizer, task, form: str, teacher_logits: Callable, quick
         row |= {key if name == "test" else f"validation_{key}": value for key, value in found.items()}
     answers = asked["test"].argmax(dim=-1).numpy().astype(np.uint8)
     return row, dict(correct=distill.correct(asked["test"], splits["test"].labels).numpy(), answers=answers)
+
+
+def held_out(task, quick: bool) -> dict:
+    return {name: some(task.split(name), 100 if quick else None) for name in ("validation", "test")}
 
 
 def mean_by_group(values, groups, count: int) -> np.ndarray:
@@ -296,16 +302,19 @@ class ClinicTeachers(Experiment):
         task = tasks.load(task_name)
         teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(cell.arm)).model
         tokenizer = tokenizer_of(Arm(read=read), task)
-        rows, arrays = [], {}
+        rows, arrays, splits = [], {}, held_out(task, self.quick)
+
+        def shipped(task, ids):
+            return soft_labels_named(cell.arm, task).logits_for(ids)
+
         for form in (FP32, INT8):
-            row, more = measure(
-                teacher,
-                tokenizer,
-                task,
-                form,
-                lambda task, ids: soft_labels_named(cell.arm, task).logits_for(ids),
-                self.quick,
-            )
+            asked = {
+                name: shipped(task, examples.ids)  # its answers in fp32 are at hand
+                if form == FP32
+                else logits_of(teacher, tokenizer, task, form, examples)
+                for name, examples in splits.items()
+            }
+            row, more = measure(asked, splits, task, shipped)
             parameters = sum(p.numel() for p in teacher.parameters())
             rows.append(dict(form=form, parameters=parameters) | row)
             arrays |= {name if form == FP32 else f"{name}, {form}": array for name, array in more.items()}

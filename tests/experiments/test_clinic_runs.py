@@ -36,12 +36,9 @@ def made_up(tmp_path, monkeypatch):
     return make
 
 
-def run_cell(experiment, arm, **changes):
-    monitor = []
+def run_cell(experiment, arm):
     settings = json.loads(json.dumps(experiment.settings()))
-    result = experiment.run_cell(base.Cell(arm, 0), settings | changes, monitor.append)
-    assert monitor, "the bar moves"
-    return result
+    return experiment.run_cell(base.Cell(arm, 0), settings, lambda done: None)
 
 
 def test_a_routers_arms(made_up, tmp_path, monkeypatch):
@@ -165,3 +162,13 @@ def test_the_clinics_runs_are_among_all():
         "clinic-teachers",
     }
     assert names <= set(experiments.names())
+
+
+def test_a_teacher_as_an_option(made_up, tmp_path, monkeypatch):
+    task = made_up("intents", "intents")
+    monkeypatch.setattr(clinic, "TEACHERS", {"intents": ("intents", None)})
+    model = distill.make_student("2x128", 42, 0, 8_000).eval()
+    monkeypatch.setattr(distill, "load_teacher", lambda base, folder: type("Teacher", (), dict(model=model)))
+    (fp32, int8), arrays = run_cell(clinic.ClinicTeachers(quick=True, folder=tmp_path), "intents")
+    assert fp32["accuracy"] == 1 > int8["accuracy"], "fp32 is what its soft labels say; int8 is run"
+    assert int8["agreement"] == int8["accuracy"] and arrays["correct"].all() and len(task.groups) == 32
