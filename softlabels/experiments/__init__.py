@@ -10,9 +10,9 @@ from pathlib import Path
 from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
 from softlabels.experiments.clinic import (
+    PILOTS,
     ClinicClauses,
     ClinicMail,
-    ClinicPilot,
     ClinicRouter,
     ClinicTeachers,
     ClinicTriage,
@@ -52,7 +52,7 @@ ALL = (
     TransferSetExperiment, Augmentation, OmittedClass, MultiLevel, MultiLevelLong, Failures, SmoothedTeachers,
     TwoClasses, LeversOneShot, LeversPilot, Levers, Headline, LeverSpeed, NewsgroupsTeacher, NewsgroupsSoftLabels,
     ReutersTeacher, ReutersSoftLabels, IntentsTeacher, IntentsSoftLabels, FewLabelsTeacher, FewLabelsSoftLabels,
-    RankerTeacher, RankerSoftLabels, ClinicPilot, ClinicMail, ClinicTriage, ClinicRouter, ClinicClauses, ClinicReranker,
+    RankerTeacher, RankerSoftLabels, *PILOTS, ClinicMail, ClinicTriage, ClinicRouter, ClinicClauses, ClinicReranker,
     ClinicTeachers, ClinicSpeed,
 )  # fmt: skip
 EXPERIMENTS = {experiment.name: experiment for experiment in ALL}

@@ -42,7 +42,7 @@ class Arm:
     words: bool = True
     read: int | None = None
     pieces: int | None = None
-    forms: tuple[str, ...] = (FP32, INT8)
+    forms: tuple[str, ...] = (INT8,)
 
 
 class Clinic(StudentExperiment):
@@ -173,7 +173,7 @@ class ClinicMail(Clinic):
     task_name = "newsgroups"
     options = {
         "hard labels": Arm(soft=False),
-        "soft labels": Arm(),
+        "soft labels": Arm(forms=(FP32, INT8)),
         "soft labels, first 64 pieces": Arm(read=64),
     }
     arms = tuple(options)
@@ -186,7 +186,7 @@ class ClinicTriage(Clinic):
     task_name = "reuters"
     options = {
         "hard labels": Arm(soft=False),
-        "soft labels": Arm(),
+        "soft labels": Arm(forms=(FP32, INT8)),
         "soft labels, first 64 pieces": Arm(read=64),
     }
     arms = tuple(options)
@@ -238,40 +238,61 @@ class ClinicClauses(Clinic):
         return self.soft_labels().logits_for(ids)
 
 
-CASES = (ClinicMail, ClinicTriage, ClinicRouter, ClinicClauses)
 TRIED_RATES = (1e-3, 3e-3)
 
 
-class ClinicPilot(StudentExperiment):
-    """Which learning rate suits each case? The test set is not looked at."""
+class Pilot(StudentExperiment):
+    """Which learning rate suits a case? One run each; the test set is not looked at. A subclass names the case."""
 
-    name = "clinic-pilot"
-    description = "the learning rate of each case's students, by accuracy on validation, one run each"
-    arms = tuple(f"{case.name}, rate {rate:g}" for case in CASES for rate in TRIED_RATES)
+    case: type[Clinic]
+    arms = tuple(f"rate {rate:g}" for rate in TRIED_RATES)
     seeded = False
     columns = ("validation_accuracy",)
 
     def settings(self):
-        cases = {case.name: case(self.quick).settings() for case in CASES}
-        for settings in cases.values():
-            del settings["rate"]  # it is what the pilot is to find
-        return dict(seed=PILOT_SEED, quick=self.quick, cases=cases)
+        found = self.case(self.quick).settings()
+        return {name: value for name, value in found.items() if name != "rate"} | dict(seed=PILOT_SEED)
 
     def units(self):
-        return max(case(self.quick).units() for case in CASES)
+        return self.case(self.quick).units()
 
     def run_cell(self, cell, settings, tell):
-        name, rate = cell.arm.rsplit(", rate ", 1)
-        (case,) = (case(self.quick) for case in CASES if case.name == name)
+        case, rate = self.case(self.quick), float(cell.arm.removeprefix("rate "))
         task, option = tasks.load(case.task_name), case.options["soft labels"]
         tokenizer = tokenizer_of(option, task)
-        learned = case.learn(
-            Cell("soft labels", settings["seed"]), option, tokenizer, float(rate), settings["cases"][name], tell
-        )
+        learning = Cell("soft labels", settings["seed"])
+        student, about = case.learn(learning, option, tokenizer, rate, settings, tell)
         validation = some(task.split("validation"), 100 if self.quick else None)
-        logits = distill.predict(learned[0], tokens_of(validation, tokenizer, task, option))
-        found = distill.accuracy(logits, validation.labels)
-        return [learned[1] | dict(case=name, learning_rate=float(rate), validation_accuracy=found)], {}
+        logits = distill.predict(student, tokens_of(validation, tokenizer, task, option))
+        return [about | dict(validation_accuracy=distill.accuracy(logits, validation.labels))], {}
+
+
+class ClinicMailPilot(Pilot):
+    name = "clinic-mail-pilot"
+    description = "the learning rate of case 1's students, by accuracy on validation"
+    case = ClinicMail
+
+
+class ClinicTriagePilot(Pilot):
+    name = "clinic-triage-pilot"
+    description = "the learning rate of case 2's students, by accuracy on validation"
+    case = ClinicTriage
+
+
+class ClinicRouterPilot(Pilot):
+    name = "clinic-router-pilot"
+    description = "the learning rate of case 4's students, by accuracy on validation"
+    case = ClinicRouter
+
+
+class ClinicClausesPilot(Pilot):
+    name = "clinic-clauses-pilot"
+    description = "the learning rate of case 6's students, by accuracy on validation"
+    case = ClinicClauses
+
+
+PILOTS = (ClinicMailPilot, ClinicTriagePilot, ClinicRouterPilot, ClinicClausesPilot)
+MOST = 1_500  # texts of a split on which the teachers are asked in int8, one at a time: a tenth of a second each
 
 
 TEACHERS = {
@@ -292,7 +313,8 @@ class ClinicTeachers(Experiment):
 
     def settings(self):
         made = {name: soft_labels_named(name, tasks.load(task)).manifest for name, (task, _) in TEACHERS.items()}
-        return dict(teachers={name: manifest.teacher_sha256 for name, manifest in made.items()}, quick=self.quick)
+        hashes = {name: manifest.teacher_sha256 for name, manifest in made.items()}
+        return dict(teachers=hashes, most=MOST, quick=self.quick)
 
     def units(self):
         return 1
@@ -303,6 +325,7 @@ class ClinicTeachers(Experiment):
         teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(cell.arm)).model
         tokenizer = tokenizer_of(Arm(read=read), task)
         rows, arrays, splits = [], {}, held_out(task, self.quick)
+        splits = {name: some(examples, settings["most"]) for name, examples in splits.items()}
 
         def shipped(task, ids):
             return soft_labels_named(cell.arm, task).logits_for(ids)
@@ -316,7 +339,7 @@ class ClinicTeachers(Experiment):
             }
             row, more = measure(asked, splits, task, shipped)
             parameters = sum(p.numel() for p in teacher.parameters())
-            rows.append(dict(form=form, parameters=parameters) | row)
+            rows.append(dict(form=form, parameters=parameters, examples=len(splits["test"])) | row)
             arrays |= {name if form == FP32 else f"{name}, {form}": array for name, array in more.items()}
         return rows, arrays
 

@@ -158,7 +158,7 @@ class ClinicReranker(StudentExperiment):
     task_name = TASK
     arms = ("hard labels", "soft labels", "soft labels, six domains")
     columns = ("validation_mrr", "mrr", "worst_group")
-    updates = 400
+    updates = 300
     most = 7  # of the 19 wrong words, those that a batch scores: reading words is most of the work
     rate = 3e-3
 

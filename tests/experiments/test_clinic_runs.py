@@ -58,9 +58,9 @@ def test_a_routers_arms(made_up, tmp_path, monkeypatch):
     assert set(arrays) >= {"correct", f"correct, {INT8}", "answers"}
     assert arrays["correct"].mean() == pytest.approx(rows[0]["accuracy"])
 
-    (fewer, _), _ = run_cell(experiment, "soft labels, 4,000 pieces")
-    (narrow, _), _ = run_cell(experiment, "soft labels, narrow word table")
-    (hard, _), _ = run_cell(experiment, "hard labels")
+    (fewer,), _ = run_cell(experiment, "soft labels, 4,000 pieces")
+    (narrow,), _ = run_cell(experiment, "soft labels, narrow word table")
+    (hard,), _ = run_cell(experiment, "hard labels")
     assert rows[0]["parameters"] - fewer["parameters"] == 128 * (8_000 - 4_000)
     assert rows[0]["parameters"] - narrow["parameters"] == 8_000 * (128 - 32) - 32 * 128
     assert hard["texts"] == len(task.split("labelled")) and hard["updates"] == fewer["updates"]
@@ -146,22 +146,21 @@ def test_a_reranker_scores_each_candidate_by_its_query():
     assert scores.tolist() == [[20.0 * (2 + 1), 20.0 * (6 + 1)], [20.0 * (4 + 1), 20.0 * (1 + 1)]]
 
 
-def test_the_chosen_rates_are_the_pilots_best():
-    frame = pd.read_csv(tasks.home.results("clinic-pilot"))
-    for case in clinic.CASES:
-        rows = frame[frame["case"] == case.name]
-        assert sorted(rows["learning_rate"]) == sorted(clinic.TRIED_RATES)
-        assert case.rate == pytest.approx(rows.loc[rows["validation_accuracy"].idxmax(), "learning_rate"]), case.name
+@pytest.mark.parametrize("pilot", clinic.PILOTS, ids=lambda pilot: pilot.name)
+def test_the_chosen_rate_is_the_pilots_best(pilot):
+    frame = pd.read_csv(tasks.home.results(pilot.name))
+    assert sorted(frame["learning_rate"]) == sorted(clinic.TRIED_RATES)
+    best = frame.loc[frame["validation_accuracy"].idxmax(), "learning_rate"]
+    assert pilot.case.rate == pytest.approx(best)
 
 
-def test_the_clinics_runs_are_among_all():
-    names = {case.name for case in clinic.CASES} | {
-        "clinic-pilot",
-        "clinic-reranker",
-        "clinic-speed",
-        "clinic-teachers",
-    }
-    assert names <= set(experiments.names())
+def test_a_pilot_tries_its_cases_soft_labels(made_up, tmp_path, monkeypatch):
+    made_up("intents", "intents")
+    pilot = clinic.ClinicRouterPilot(quick=True, folder=tmp_path)
+    assert "rate" not in pilot.settings() and pilot.settings()["seed"] == clinic.PILOT_SEED
+    (row,), arrays = run_cell(pilot, "rate 0.001")
+    assert row["learning_rate"] == 0.001 and 0 <= row["validation_accuracy"] <= 1 and not arrays
+    assert not {"accuracy", "nll"} & set(row), "the test set is not looked at"
 
 
 def test_a_teacher_as_an_option(made_up, tmp_path, monkeypatch):
@@ -172,3 +171,8 @@ def test_a_teacher_as_an_option(made_up, tmp_path, monkeypatch):
     (fp32, int8), arrays = run_cell(clinic.ClinicTeachers(quick=True, folder=tmp_path), "intents")
     assert fp32["accuracy"] == 1 > int8["accuracy"], "fp32 is what its soft labels say; int8 is run"
     assert int8["agreement"] == int8["accuracy"] and arrays["correct"].all() and len(task.groups) == 32
+
+
+def test_the_clinics_runs_are_among_all():
+    names = {pilot.name for pilot in clinic.PILOTS} | {pilot.case.name for pilot in clinic.PILOTS}
+    assert names | {"clinic-reranker", "clinic-speed", "clinic-teachers"} <= set(experiments.names())
