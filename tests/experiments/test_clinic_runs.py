@@ -165,12 +165,17 @@ def test_a_pilot_tries_its_cases_soft_labels(made_up, tmp_path, monkeypatch):
 
 def test_a_teacher_as_an_option(made_up, tmp_path, monkeypatch):
     task = made_up("intents", "intents")
-    monkeypatch.setattr(clinic, "TEACHERS", {"intents": ("intents", None)})
+    monkeypatch.setattr(clinic, "TEACHERS", {"intents": ("intents", None, 60)})
     model = distill.make_student("2x128", 42, 0, 8_000).eval()
     monkeypatch.setattr(distill, "load_teacher", lambda base, folder: type("Teacher", (), dict(model=model)))
     (fp32, int8), arrays = run_cell(clinic.ClinicTeachers(quick=True, folder=tmp_path), "intents")
     assert fp32["accuracy"] == 1 > int8["accuracy"], "fp32 is what its soft labels say; int8 is run"
-    assert int8["agreement"] == int8["accuracy"] and arrays["correct"].all() and len(task.groups) == 32
+    assert (
+        int8["agreement"] == int8["accuracy"]
+        and int8["examples"] == 60
+        and arrays["correct"].all()
+        and len(task.groups) == 32
+    )
 
 
 def test_the_clinics_runs_are_among_all():
