@@ -26,7 +26,7 @@ def put(column: str, value: float, measure: str = "", unit: bool = True) -> str:
     """
     plain = column.removeprefix("validation_").removesuffix("_spread")
     if np.isnan(value):
-        return "none" if plain in FACTS else "not measured"
+        return "none here" if plain in FACTS else "not measured"
     if _is_share(plain, measure):
         return f"{value:.1%}"
     if plain in QUALITY or plain == "fitted_temperature":
