@@ -79,7 +79,10 @@ class Clinic(StudentExperiment):
         objective = distill.SoftLabelLoss() if option.soft else distill.HardLabelLoss()
         student = distill.make_student(option.shape, len(task.classes), cell.seed, tokenizer.get_vocab_size())
         if option.words:
-            narrow_embeddings(student, self.teacher(task))
+            teacher = self.teacher(task)
+            if option.pieces is not None:
+                teacher = vocabulary.trim_student(teacher, pieces_of(option, task), teacher.config.max_length)
+            narrow_embeddings(student, teacher)
         transfer_set = distill.TransferSet(tokens, **soft)
         about = self.train(student, transfer_set, objective, cell, settings | rated(settings, rate), tell)
         parameters = sum(p.numel() for p in student.parameters())
@@ -100,10 +103,15 @@ def tokenizer_of(option: Arm, task):
     tokenizer = tasks.tokenizer(option.read or task.max_pieces, task.name)
     if option.pieces is None:
         return tokenizer
-    keep = vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, option.pieces)
-    trimmed = vocabulary.trim_tokenizer(tokenizer, keep)
+    trimmed = vocabulary.trim_tokenizer(tokenizer, pieces_of(option, task))
     trimmed.enable_truncation(option.read or task.max_pieces)
     return trimmed
+
+
+def pieces_of(option: Arm, task) -> np.ndarray:
+    """Return the ids, in the task's vocabulary, of the word pieces that an arm keeps."""
+    tokenizer = tasks.tokenizer(option.read or task.max_pieces, task.name)
+    return vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, option.pieces)
 
 
 def tokens_of(examples, tokenizer, task, option: Arm):
@@ -204,6 +212,7 @@ class ClinicRouter(Clinic):
         "soft labels, teacher's word vectors": Arm(shape=SMALL),
         "soft labels, narrow word table": Arm(words=False, shape=replace(SMALL, table_width=TABLE_WIDTH)),
         "soft labels, 4,000 pieces": Arm(words=False, shape=SMALL, pieces=PIECES),
+        "soft labels, 4,000 pieces, teacher's word vectors": Arm(shape=SMALL, pieces=PIECES),
     }
     arms = tuple(options)
     rate = 1e-3

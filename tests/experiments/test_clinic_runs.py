@@ -43,8 +43,7 @@ def run_cell(experiment, arm):
 
 def test_a_routers_arms(made_up, tmp_path, monkeypatch):
     task = made_up("intents", "intents")
-    monkeypatch.setattr(clinic, "teacher_of", lambda task: distill.make_student("2x128", 42, 7, 8_000))
-    monkeypatch.setattr(clinic, "narrow_embeddings", lambda student, teacher: student)
+    monkeypatch.setattr(clinic, "teacher_of", lambda task: distill.make_student("2x256", 42, 7, 8_000))
     experiment = clinic.ClinicRouter(quick=True, folder=tmp_path)
     assert set(experiment.arms) == set(experiment.options)
     rows, arrays = run_cell(experiment, "soft labels")
@@ -60,6 +59,8 @@ def test_a_routers_arms(made_up, tmp_path, monkeypatch):
 
     (fewer,), _ = run_cell(experiment, "soft labels, 4,000 pieces")
     (narrow,), _ = run_cell(experiment, "soft labels, narrow word table")
+    (both,), _ = run_cell(experiment, "soft labels, 4,000 pieces, teacher's word vectors")
+    assert both["parameters"] == fewer["parameters"]
     (hard,), _ = run_cell(experiment, "hard labels")
     assert rows[0]["parameters"] - fewer["parameters"] == 128 * (8_000 - 4_000)
     assert rows[0]["parameters"] - narrow["parameters"] == 8_000 * (128 - 32) - 32 * 128
