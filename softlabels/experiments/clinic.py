@@ -185,7 +185,7 @@ class ClinicMail(Clinic):
         "soft labels, first 64 pieces": Arm(read=64),
     }
     arms = tuple(options)
-    rate = 3e-3
+    rate = 1e-3
 
 
 class ClinicTriage(Clinic):
@@ -198,7 +198,7 @@ class ClinicTriage(Clinic):
         "soft labels, first 64 pieces": Arm(read=64),
     }
     arms = tuple(options)
-    rate = 3e-3
+    rate = 1e-3
 
 
 class ClinicRouter(Clinic):
@@ -229,7 +229,7 @@ class ClinicClauses(Clinic):
         "soft labels": Arm(read=64),
     }
     arms = tuple(options)
-    rate = 3e-3
+    rate = 1e-3
 
     def settings(self):
         teacher = self.soft_labels().manifest
