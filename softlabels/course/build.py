@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from softlabels.course import content
+from softlabels.course import cases, content
 from softlabels.course.exercises import lesson_exercises
 from softlabels.course.expand import expand
 from softlabels.course.rules import BuildError, check_source
@@ -189,6 +189,8 @@ def reading_minutes(nb: NotebookNode, lesson: str) -> float:
     prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     if lesson in content.lessons():
         prose += "\n" + "\n".join(_texts(content.load(lesson)))
+    for asked in map(cases.case, cases.keys(lesson)):
+        prose += "\n" + "\n".join((asked.letter, asked.stands_in, *(paragraph.text for paragraph in asked.document)))
     return len(re.findall(r"\w[\w'’-]*", prose)) / _WORDS_A_MINUTE
 
 

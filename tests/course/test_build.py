@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from softlabels import cli
 from softlabels.course import build as builder
-from softlabels.course import content, rules
+from softlabels.course import cases, content, rules
 from softlabels.course.build import BuildError, build, release
 from softlabels.course.execute import source_sha256, tidy
 from softlabels.course.exercises import all_exercises, find
@@ -370,3 +370,10 @@ def test_every_exercise_is_graded_once_and_by_its_own_points(file):
                 f"{cell.id}: {total} points can be earned, the cell's mark says {mark['points']}"
             )
     assert sorted(graded) == sorted(e.name for e in all_exercises() if e.lesson == file.name[:2])
+
+
+def test_a_case_is_read_too():
+    letters = sum(len(cases.case(key).letter.split()) for key in cases.keys())
+    empty = new_notebook()
+    assert builder.reading_minutes(empty, "12") > letters / 200
+    assert builder.reading_minutes(empty, "no such lesson") == 0
