@@ -35,7 +35,7 @@ li {margin-bottom: 2pt}
 table {width: 100%}
 th, td {font-size: 8.5pt; padding: 1.5pt 5pt !important}
 tbody th {font-family: inherit}
-.room {flex: 1; min-height: 32mm; margin-top: 6pt; border: 1pt solid #555; padding: 4pt 7pt; display: flex;
+.room {flex: 1; min-height: 26mm; margin-top: 6pt; border: 1pt solid #555; padding: 4pt 7pt; display: flex;
  flex-direction: column; justify-content: space-between}
 .room span {flex: 1; border-bottom: 0.5pt dotted #888}
 .room span:last-child {border: 0}
