@@ -25,7 +25,7 @@ lint: setup-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 setup: $(VENV)/ready-lab
-	@$(BIN)/softlabels fetch
+	@$(BIN)/softlabels fetch all
 
 setup-test: $(VENV)/ready-test
 	@$(BIN)/softlabels fetch all

@@ -21,6 +21,7 @@ WIDGETS = {
     "09": ".sl-levels",
     "10": ".sl-part",
     "11": ".sl-pareto",
+    "12": ".softlabels-question",
     "13": ".sl-ask",
 }
 
