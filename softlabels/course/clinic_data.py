@@ -144,7 +144,7 @@ def scores(key: str, name: str) -> np.ndarray | None:
     answers = np.stack([found[seed] for seed in sorted(found)]).astype(np.float64)
     if asked.measure == "mrr":
         return 1 / answers
-    return answers * _weights(asked.task) if asked.measure == "mean_recall" else answers
+    return answers * _weights(asked.task, answers.shape[1]) if asked.measure == "mean_recall" else answers
 
 
 @functools.lru_cache(maxsize=8)
@@ -160,24 +160,33 @@ def _arrays(path: Path, _changed: int) -> dict[tuple[str, str, str], np.ndarray]
         }
 
 
-@functools.lru_cache(maxsize=2)
-def _weights(task: str) -> np.ndarray:
+@functools.lru_cache(maxsize=4)
+def _weights(task: str, asked: int) -> np.ndarray:
     """Weights of a task's test texts, of mean 1, with which each class that has any counts alike."""
     from softlabels import tasks
 
     labels = tasks.load(task).split("test").labels
+    labels = labels[_spread(len(labels), asked)]
     counts = np.bincount(labels)
     return len(labels) / (np.count_nonzero(counts) * counts[labels])
 
 
-def compare(key: str, name: str, other: str) -> Verdict | None:
-    """The verdict on an option against another, on test; None where their answers were not kept on the same texts.
+def _spread(texts: int, asked: int) -> np.ndarray:
+    """The rows of the texts that a slow model was asked about: as many as it has answers, spread evenly over them."""
+    return np.linspace(0, texts - 1, asked).astype(int)  # as the experiments do it
 
-    One model beside several seeds (a teacher that is only measured) stands beside each of them.
+
+def compare(key: str, name: str, other: str) -> Verdict | None:
+    """The verdict on an option against another, on test; None where their answers were not kept.
+
+    One model beside several seeds (a teacher that is only measured) stands beside each of them; where it was asked
+    about some of the texts, the others are compared on these.
     """
     a, b = scores(key, name), scores(key, other)
-    if a is None or b is None or a.shape[1] != b.shape[1]:
+    if a is None or b is None:
         return None
+    fewest = min(a.shape[1], b.shape[1])
+    a, b = (x[:, _spread(x.shape[1], fewest)] for x in (a, b))
     seeds = max(len(a), len(b))
     a, b = (np.repeat(x, seeds, axis=0) if len(x) == 1 else x for x in (a, b))
     return verdict(a, b) if len(a) == len(b) else None
@@ -194,6 +203,7 @@ def worst_groups(key: str, name: str, most: int | None = None) -> pd.DataFrame:
     if found is None:
         raise ContentError(f"clinic.toml: [{key}] option {name!r}: no answers were kept, so there are no groups")
     names, groups = _groups(asked)
+    groups = groups[_spread(len(groups), found.shape[1])]
     rows = []
     for number, group in enumerate(names):
         inside = found[:, groups == number]

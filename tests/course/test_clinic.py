@@ -218,7 +218,7 @@ def test_mean_recall_is_the_mean_of_the_weighted_answers(monkeypatch):
     monkeypatch.setattr("softlabels.tasks.load", lambda name: Task())
     clinic_data._weights.cache_clear()
     right = np.array([True] * 4 + [False] * 4 + [True, False] + [True, True])
-    assert (right * clinic_data._weights("made up")).mean() == pytest.approx((0.5 + 0.5 + 1) / 3)
+    assert (right * clinic_data._weights("made up", 12)).mean() == pytest.approx((0.5 + 0.5 + 1) / 3)
     clinic_data._weights.cache_clear()
 
 
