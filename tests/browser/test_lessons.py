@@ -21,7 +21,7 @@ WIDGETS = {
     "09": ".sl-levels",
     "10": ".sl-part",
     "11": ".sl-pareto",
-    "12": ".softlabels-question",
+    "12": ".softlabels-question:has(table)",  # the first case
     "13": ".sl-ask",
 }
 
