@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 
+import anywidget
 import ipywidgets as widgets
 
 from softlabels.course import content, record, show
@@ -50,6 +51,25 @@ def recall(key: str) -> Recall:
     return Recall(key)
 
 
+class _Arrows(anywidget.AnyWidget):
+    """Leaves the arrow keys to radio buttons: JupyterLab would take up and down to go from cell to cell."""
+
+    _esm = """
+    function render() {
+      const keep = (event) => {
+        const ours = event.target.type === "radio" && event.target.closest(".softlabels-question");
+        if (ours && event.key.startsWith("Arrow")) event.stopPropagation();
+      };
+      addEventListener("keydown", keep, true); // before JupyterLab, which listens on the document
+      return () => removeEventListener("keydown", keep, true);
+    }
+    export default { render };
+    """
+
+    def __init__(self):
+        super().__init__(layout=widgets.Layout(display="none"))
+
+
 class _Question(widgets.VBox):
     """A question with parts below it; its text and HTML forms hold the question and the options, no answers."""
 
@@ -59,7 +79,7 @@ class _Question(widgets.VBox):
         self.key = key
         self.content = self._entry()
         self.said = widgets.HTML()
-        super().__init__([widgets.HTML(_STYLE + self._head()), *self._parts(), self.said])
+        super().__init__([widgets.HTML(_STYLE + self._head()), *self._parts(), self.said, _Arrows()])
         self.add_class("softlabels-question")
 
     def _entry(self):

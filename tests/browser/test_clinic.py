@@ -41,12 +41,16 @@ def test_a_case_is_decided_by_keyboard(open_notebook, lab, notebook):
     page = open_notebook("clinic.ipynb")
     question = page.locator(".softlabels-question").first
     assert question.locator("table th[scope=row]").count() == len(cases.case("mobile").options)
-    first = question.locator("input[type=radio]").first
-    first.focus()
+    radios, button = question.locator("input[type=radio]"), question.get_by_role("button", name="Decide")
+    radios.first.focus()
     page.keyboard.press("Space")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
+    assert radios.nth(1).is_checked()
+    for _ in range(radios.count()):
+        page.keyboard.press("Tab")
+        if button.evaluate("button => button === document.activeElement"):
+            break
     page.keyboard.press("Space")
-    said = question.get_by_role("status")
-    said.get_by_text("On test:").wait_for()
+    question.get_by_role("status").get_by_text("On test:").wait_for()
+    assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == 0
     assert page.errors == []

@@ -13,6 +13,7 @@ from softlabels.course.content import ContentError
 from softlabels.course.handout import handout
 from softlabels.distill import ShippingBudget
 from softlabels.tasks import home
+from softlabels.tasks.errors import NotFetched
 
 # --- the shipped cases ------------------------------------------------------------------------------------------------
 
@@ -226,6 +227,25 @@ def test_one_model_stands_beside_every_seed(clinic):
     assert clinic_data.compare("mail", "teacher", "weak, int8").word == "HELPS"
     assert clinic_data.compare("mail", "soft, int8", "soft, 64 pieces").word == "INCONCLUSIVE"
     assert clinic_data.compare("reranker", "as it comes", "soft") is None
+
+
+def test_without_the_cases_texts_a_choice_and_a_memo_say_how_to_get_them(clinic, monkeypatch):
+    def not_here(*_):
+        raise NotFetched("not on this machine")
+
+    monkeypatch.setattr(clinic_data, "compare", not_here)
+    correct, _, sentences = clinic_words.feedback("mail", "soft, int8")
+    assert not correct and "has not been tested" in sentences[0] and "softlabels fetch clinic" in sentences[0]
+    assert "softlabels fetch clinic" in clinic_words.fill("The test says: {soft, int8 > hard}.", "mail")
+
+
+def test_a_model_that_was_asked_about_a_part_is_compared_on_that_part(clinic, monkeypatch):
+    part = np.linspace(0, 99, 10).astype(int)  # as the experiments ask a slow teacher
+    answers = {"teacher": np.ones((1, 10)), "hard": np.zeros((5, 100))}
+    answers["hard"][:, part[1:]] = 1
+    monkeypatch.setattr(clinic_data, "scores", lambda key, name: answers[name])
+    found = clinic_data.compare("mail", "teacher", "hard")
+    assert found.examples == 10 and found.difference == pytest.approx(0.1)
 
 
 def test_groups_are_counted_with_an_interval_and_the_lowest_is_first(clinic, monkeypatch):
