@@ -12,10 +12,12 @@ from softlabels.course import cases, clinic_data, show
 from softlabels.course.cases import COLUMNS, COSTS, FACTS, NONE, QUALITY
 from softlabels.course.content import ContentError
 from softlabels.distill.frontier import ShippingBudget
+from softlabels.tasks.errors import NotFetched
 
 __all__ = ["feedback", "fill", "legend", "limits", "put", "table", "text_table"]
 
 _SHARES = ("accuracy", "mean_recall", "first", "agreement")
+_FETCH = "that takes the case's own texts: `softlabels fetch clinic`, in a terminal"
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
 
@@ -65,7 +67,10 @@ def _filled(place: str, key: str) -> str:
     where = f"clinic.toml: [{key}]: {{{place}}}"
     if " > " in place:
         name, other = (cases.case(key).option(part.strip()).name for part in place.split(" > ", 1))
-        found = clinic_data.compare(key, name, other)
+        try:
+            found = clinic_data.compare(key, name, other)
+        except NotFetched:
+            return f"(no verdict yet; {_FETCH})"
         if found is None:
             raise ContentError(f"{where}: no answers to the same texts were kept, so there is no verdict")
         return str(found)
@@ -198,9 +203,12 @@ def feedback(key: str, name: str, budget: ShippingBudget | None = None) -> tuple
     theirs, yours = (put(asked.measure, values[one], asked.measure) for one in (rival, name))
     said = f"“{rival}” keeps every limit, too, and has the better {COLUMNS[asked.measure]} on validation: "
     said += f"{theirs} against {yours}. "
-    found = clinic_data.compare(key, rival, name)
+    try:
+        found, untested = clinic_data.compare(key, rival, name), "is not tested here"
+    except NotFetched:
+        found, untested = None, f"has not been tested; {_FETCH}"
     if found is None:
-        said += "Whether that is more than luck is not tested here."
+        said += f"Whether that is more than luck {untested}."
         return False, "It keeps every limit, and another one is better on validation", [said, *_about(asked, name)]
     said += f"On the same test texts, that one against yours: {found}."
     if found.word == "HELPS":
