@@ -113,7 +113,7 @@ def test_nothing_is_unpickled():
 def test_no_tracked_file_is_large():
     for path in tracked("*"):
         if path.is_file():
-            assert path.stat().st_size < 9_000_000, f"{path.relative_to(ROOT)} is {path.stat().st_size / 1e6:.1f} MB"
+            assert path.stat().st_size < 8_400_000, f"{path.relative_to(ROOT)} is {path.stat().st_size / 1e6:.1f} MB"
 
 
 def test_readme_tells_the_truth_about_its_first_example():

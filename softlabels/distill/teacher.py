@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from .batching import best_device, best_precision
 from .bert import SmallBert, SmallBertConfig, build_empty, hub_name
+from .rounding import quantize_rows
 from .temperature import soften
 from .training import Budget, HardLabelLoss, Run, forked_random_state, predict, train
 from .transfer import TransferSet, write_atomically
@@ -38,7 +39,8 @@ TARGETS = [
 ]  # every matrix of a layer
 ADAPTER, CONFIG = "adapter_model.safetensors", "teacher.json"  # peft can read the adapter too: it has peft's names
 PEFT = "base_model.model."  # what peft puts before the base model's names
-WORDS = PEFT + "embeddings.word_embeddings.weight"  # in the adapter of a teacher with word pieces of its own
+# In the adapter of a teacher with word pieces of its own: its whole word table, in eight bits, and each row's scale.
+WORDS, SCALES = PEFT + "embeddings.word_embeddings.weight", "word_scales"
 
 
 class TeacherMismatch(ValueError):
@@ -59,9 +61,11 @@ class Teacher:
         self.model.load_bert_weights(base_dir, words=not own).requires_grad_(False).eval()
         self.by_precision = {}
         scale = config["alpha"] / config["rank"]
+        if own:
+            self.model.words.weight.copy_(adapter[WORDS] * adapter[SCALES])
         for name, parameter in self.model.named_parameters():
-            if name.startswith("head.") or (name == "words.weight" and own):
-                parameter.copy_(adapter[WORDS if name == "words.weight" else name])
+            if name.startswith("head."):
+                parameter.copy_(adapter[name])
                 continue
             matrix = PEFT + hub_name(name).removesuffix(".weight")
             if f"{matrix}.lora_A.weight" in adapter:
@@ -265,16 +269,20 @@ class Trainee(nn.Module):
         return SmallBert.classify(self, hidden, attention_mask) if self.head else hidden
 
     def adapter(self) -> dict[str, Tensor]:
-        """Return what was learned, in float16: half the bytes, and a relative error of at most 0.0005."""
+        """Return what was learned, in float16: half the bytes, and a relative error of at most 0.0005.
+
+        A word table is far larger than all the rest, so it is kept in eight bits, with a float32 scale for each row.
+        """
         from peft import get_peft_model_state_dict
 
         # Left to find out by itself whether the word table is trained, peft asks the hub for the base's vocabulary.
         learned = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
-        if self.words_of_its_own:
-            learned[WORDS] = self.encoder.get_input_embeddings().weight
         if self.head:
             learned |= {"head.weight": self.head.weight, "head.bias": self.head.bias}
-        return {name: w.detach().cpu().half().contiguous() for name, w in sorted(learned.items())}
+        adapter = {name: w.detach().cpu().half().contiguous() for name, w in learned.items()}
+        if self.words_of_its_own:
+            adapter[WORDS], adapter[SCALES] = quantize_rows(self.encoder.get_input_embeddings().weight.detach().cpu())
+        return dict(sorted(adapter.items()))
 
 
 def first_word_table(base_dir: Path, base_tokenizer: Any, tokenizer: Any, seed: int = 0) -> Tensor:

@@ -162,6 +162,7 @@ def test_word_pieces_of_its_own(small_base, tmp_path):  # noqa: F811
     teacher.save(tmp_path / "teacher")
     again = distill.load_teacher(small_base, tmp_path / "teacher")
     assert torch.equal(again.model.words.weight, learned)
+    assert teacher.adapter[distill.teacher.WORDS].dtype == torch.int8, "a table of pieces is most of such a file"
     assert torch.equal(distill.teacher_logits(again, tokens), distill.teacher_logits(teacher, tokens))
     with pytest.raises(ValueError, match="outside the teacher's vocabulary of 50"):
         distill.teacher_logits(again, (np.array([2, 60, 3]), np.array([0, 3])))
