@@ -17,7 +17,20 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Exercise", "Finding", "Mistake", "Probe", "Result", "call", "close", "finite", "same", "size", "to_array"]
+__all__ = [
+    "Exercise",
+    "Finding",
+    "Mistake",
+    "Probe",
+    "Result",
+    "any_of",
+    "call",
+    "close",
+    "finite",
+    "same",
+    "size",
+    "to_array",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +222,16 @@ def close(yours: Any, expected: Any, tolerance: tuple[float, float] | None = Non
         return False
     relative, absolute = tolerance or _tolerance(yours, expected, *inputs)
     return bool(np.allclose(a.reshape(b.shape), b, rtol=relative, atol=absolute, equal_nan=True))
+
+
+def any_of(*imitations: Callable) -> Callable[[Callable, Sequence[Probe]], bool]:
+    """A test for a mistake that people write in several ways: does the answer agree with one of them on every probe?"""
+
+    def matches(fn: Callable, probes: Sequence[Probe]) -> bool:
+        answers = [(p, call(fn, p.args).value) for p in probes]
+        return any(all(close(mine, call(i, p.args).value, inputs=p.args) for p, mine in answers) for i in imitations)
+
+    return matches
 
 
 def _shapes(module: Any) -> list[tuple[int, ...] | None]:

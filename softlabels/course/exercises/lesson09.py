@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from softlabels.course.exercises.base import Exercise, Finding, Mistake, Probe, call, close
+from softlabels.course.exercises.base import Exercise, Finding, Mistake, Probe, any_of, call, close
 from softlabels.distill.bert import Levels, SmallBert, SmallBertConfig, attention, split_heads
 from softlabels.distill.levels import (
     attention_loss,
@@ -22,16 +22,6 @@ from softlabels.distill.levels import (
     relation_loss,
     teacher_levels,
 )
-
-
-def _any_of(*imitations: Callable) -> Callable[[Callable, Sequence[Probe]], bool]:
-    """A test for a mistake that people write in several ways: does the answer agree with one of them on every probe?"""
-
-    def matches(fn: Callable, probes: Sequence[Probe]) -> bool:
-        answers = [(p, call(fn, p.args).value) for p in probes]
-        return any(all(close(mine, call(i, p.args).value, inputs=p.args) for p, mine in answers) for i in imitations)
-
-    return matches
 
 
 def _random(seed: int) -> Callable[..., Tensor]:
@@ -133,31 +123,31 @@ MATCHED_LEVELS = Exercise(
         Mistake("hidden states one layer too low", "Your hidden states are one layer too low: for layer n you take "
                 "hidden_states[n - 1], which is what layer n was given.",
                 "hidden_states[0] is the embeddings. Where, then, is what layer 1 made of them?",
-                matches=_any_of(_picked(_less, _less, _less), _picked(_less, _less, _less, embeddings=False))),
+                matches=any_of(_picked(_less, _less, _less), _picked(_less, _less, _less, embeddings=False))),
         Mistake("attentions or values one layer too high", "Your hidden states are right, but attentions or values (or "
                 "both) are one layer too high: they have no entry for the embeddings.",
                 "The teacher has 6 layers: how many hidden_states does it show, and how many attentions?",
-                matches=_any_of(_picked(_same, _same, _same), _picked(_same, _same, _less),
+                matches=any_of(_picked(_same, _same, _same), _picked(_same, _same, _less),
                                 _picked(_same, _less, _same))),
         Mistake("both kinds off by one", "Your hidden states are one layer too low, and your attentions and values one "
                 "too high: you took one off in the wrong one of the two kinds.",
                 "Which of the lists begins with the embeddings, and which with layer 1?",
-                matches=_any_of(_picked(_less, _same, _same))),
+                matches=any_of(_picked(_less, _same, _same))),
         Mistake("layers counted from 0", "You count the teacher's layers from 0, so that everything comes from one "
                 "layer too high; `layers` counts from 1, as papers do.",
                 "Which entry of attentions belongs to layer 1?",
-                matches=_any_of(_picked(_more, _same, _same))),
+                matches=any_of(_picked(_more, _same, _same))),
         Mistake("the embeddings are missing", "Your layers are right, but hidden_states should begin with the "
                 "teacher's embeddings, as the student's own do.",
                 "How many hidden_states does a student of 2 layers show?",
-                matches=_any_of(_picked(_same, _less, _less, embeddings=False),
+                matches=any_of(_picked(_same, _less, _less, embeddings=False),
                                 _picked(_same, _same, _same, embeddings=False))),
         Mistake("the places, not the numbers", "You take the teacher's first layers, as many as are asked for, "
                 "whatever their numbers.", "What are the numbers in `layers`, beside how many they are?",
                 imitation=_by_place),
         Mistake("one level is left whole", "Two of the levels are picked, but one still has all of the teacher's "
                 "layers.", "Three lists have an entry for each layer. In which of them do you pick none?",
-                matches=_any_of(*(partial(_left_whole, level=level) for level in Levels._fields[1:]))),
+                matches=any_of(*(partial(_left_whole, level=level) for level in Levels._fields[1:]))),
         Mistake("all layers come back", "You return the teacher's levels as they are: every layer, not only those in "
                 "`layers`.", "How many attentions does a student of 2 layers have to be set against?",
                 imitation=lambda teacher, layers: tuple(teacher)),
@@ -386,7 +376,7 @@ HIDDEN_STATE_LOSS = Exercise(
         Mistake("divided by all tokens", "The padding's gaps are set to 0, but they are still counted when you divide: "
                 "the more padding a batch has, the smaller your loss.",
                 "Over how many tokens is the mean, and how many of them are real?",
-                matches=_any_of(_gap_then(lambda gap, mask: (gap * mask[..., None]).square().mean()))),
+                matches=any_of(_gap_then(lambda gap, mask: (gap * mask[..., None]).square().mean()))),
         Mistake("only the first token", "Your loss looks at each text's first token and at no other: [CLS] alone is "
                 "taught.", "For which tokens should the student hold what the teacher holds?",
                 imitation=_gap_then(lambda gap, mask: gap[:, 0].square().mean())),
@@ -407,7 +397,7 @@ HIDDEN_STATE_LOSS = Exercise(
                 "What does the card say of the difference?",
                 imitation=_gap_then(lambda gap, mask: gap[mask].abs().mean())),
         Mistake("a root of the mean", "You take the square root at the end.", "Does the card speak of a root?",
-                matches=_any_of(_gap_then(lambda gap, mask: gap[mask].square().mean().sqrt()),
+                matches=any_of(_gap_then(lambda gap, mask: gap[mask].square().mean().sqrt()),
                                 _gap_then(lambda gap, mask: gap[mask].norm(dim=-1).mean()))),
         Mistake("signs cancel", "Your differences keep their signs, so those above and those below cancel.",
                 "What makes every difference count as positive?",
@@ -521,11 +511,11 @@ MAKE_PROJECTIONS = Exercise(
                 "Which parameter of `nn.Linear` switches it off?", imitation=_maps(nn.Linear)),
         Mistake("from the teacher to the student", "Your maps take the teacher's width to the student's.",
                 "Whose states are projected: those of the model that learns, or of the one that is frozen?",
-                matches=_any_of(_maps(lambda student, teacher: nn.Linear(teacher, student, bias=False)),
+                matches=any_of(_maps(lambda student, teacher: nn.Linear(teacher, student, bias=False)),
                                 _maps(lambda student, teacher: nn.Linear(teacher, student)))),
         Mistake("one map for all layers", "All layers share one map: it occurs several times in your list, and once "
                 "among the parameters.", "Does `[x] * 3` make three things, or name one of them three times?",
-                matches=_any_of(_shared, partial(_shared, bias=True))),
+                matches=any_of(_shared, partial(_shared, bias=True))),
         Mistake("one map too many", "You make a map for the embeddings too; the card asks for one a layer.",
                 "How many layers has the student?",
                 imitation=lambda layers, student_width, teacher_width: make_projections(
@@ -673,17 +663,17 @@ ATTENTION_LOSS = Exercise(
         Mistake("0 · log 0", "Right without padding. With padding your loss is NaN: both models give a padding token a "
                 "weight of 0, and 0 · log 0 is not a number in floating point.",
                 "Which of the two zeros is the one inside a logarithm, and what could stand there instead?",
-                matches=_any_of(_attention(divergence=lambda s, t: t * (t / s).log()),
+                matches=any_of(_attention(divergence=lambda s, t: t * (t / s).log()),
                                 _attention(divergence=_kl_unclamped))),
         Mistake("kl_div wants the student's logarithms", "You hand `kl_div` the student's weights; its first argument "
                 "is to be their logarithms, its second the teacher's weights as they are.",
                 "Which of its two arguments does `kl_div` not take the logarithm of?",
-                matches=_any_of(*(_attention(divergence=_kl_without_log, reduce=reduce) for reduce in
+                matches=any_of(*(_attention(divergence=_kl_without_log, reduce=reduce) for reduce in
                                   (_over_real, _every_row, _every_entry, _of_all_entries, _by_texts)))),
         Mistake("divided by the texts", "You add up all rows and divide by the number of texts, as `batchmean` does: a "
                 "long text's loss is then larger than a short one's, however well it is read.",
                 "What does `batchmean` divide by, and what does the card?",
-                matches=_any_of(*(_attention(divergence=divergence, reduce=reduce) for divergence in
+                matches=any_of(*(_attention(divergence=divergence, reduce=reduce) for divergence in
                                   (_kl, _kl_unclamped) for reduce in (_by_texts, _real_by_texts)))),
         Mistake("padding reads too", "Right without padding. With padding, the rows of the padding count: it has rows "
                 "of its own, because it reads, though nobody reads it.",
@@ -697,7 +687,7 @@ ATTENTION_LOSS = Exercise(
                 "logarithm?", imitation=_attention(divergence=lambda s, t: _kl(t, s))),
         Mistake("cross-entropy, not KL", "Your loss is not 0 when both attend alike: the teacher's own entropy is "
                 "missing.", "What has to be taken off the cross-entropy to make it 0 for equals?",
-                matches=_any_of(_attention(divergence=lambda s, t: -t * s.clamp(min=1e-12).log()),
+                matches=any_of(_attention(divergence=lambda s, t: -t * s.clamp(min=1e-12).log()),
                                 _attention(divergence=lambda s, t: -t * s.log()))),
         Mistake("the sign", "Your loss has the wrong sign: it is at most 0, and training would drive student and "
                 "teacher apart.", "Is KL(p || q) ever below 0?",
@@ -729,7 +719,7 @@ ATTENTION_LOSS = Exercise(
                 "What do the rows of the weights sum to?", imitation=_attention(divergence=_as_logits)),
         Mistake("squared differences", "You compare the weights by squared differences. Some papers do; the card asks "
                 "for the KL divergence.", "What is the distance between two distributions that lesson 03 built?",
-                matches=_any_of(*(_attention(divergence=lambda s, t: (s - t).square(), reduce=reduce)
+                matches=any_of(*(_attention(divergence=lambda s, t: (s - t).square(), reduce=reduce)
                                   for reduce in (_over_real, _every_entry, _every_row)))),
         ATTENTION_GRADIENT,
     ],
@@ -830,7 +820,7 @@ RELATION_LOSS = Exercise(
         Mistake("padding is related too", "Right without padding. With padding, your words relate to it: the relations "
                 "of a text then depend on how long its neighbours in the batch are.",
                 "What does your `attention` need, to keep padding from being read?",
-                matches=_any_of(_relations(relate=_padding_is_read), _relations(relate=_padding_is_read, loss=_no_mask),
+                matches=any_of(_relations(relate=_padding_is_read), _relations(relate=_padding_is_read, loss=_no_mask),
                                 _relations(relate=_padding_is_read, loss=_every_reader))),
         Mistake("padding set to 0", "Right without padding. You set the padding's values or its scores to 0, and a "
                 "softmax gives a score of 0 its share all the same.",
@@ -838,7 +828,7 @@ RELATION_LOSS = Exercise(
                 imitation=_relations(relate=_padding_set_to_0)),
         Mistake("padding reads too", "Right without padding. Padding is not read, which is right, but its own rows "
                 "count in the mean.", "Which argument of `attention_loss` says whose rows count?",
-                matches=_any_of(_relations(loss=_no_mask), _relations(loss=_every_reader))),
+                matches=any_of(_relations(loss=_no_mask), _relations(loss=_every_reader))),
         Mistake("not divided by √size", "Your relations are too sharp: the products are not divided by the square root "
                 "of a head's size, and a wider teacher is sharpened more than its student.",
                 "By what does attention divide its scores?",
@@ -860,7 +850,7 @@ RELATION_LOSS = Exercise(
                 "exchange axes.", "Which function of lesson 04 cuts a vector into heads?",
                 imitation=_relations(split=_in_one_go)),
         Mistake("cosines", "You normalise the values to length 1. Their lengths are a part of what is compared here.",
-                "Is there a norm in the formula?", matches=_any_of(
+                "Is there a norm in the formula?", matches=any_of(
                     _relations(relate=_cosines),
                     _relations(relate=lambda v, m: _plain_relations(F.normalize(v, dim=-1), m)))),
         Mistake("student and teacher exchanged", "You hand the two to the loss in the other order: KL(student || "

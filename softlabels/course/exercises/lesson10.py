@@ -12,25 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from softlabels.course.exercises.base import Exercise, Finding, Mistake, Probe, call, close, to_array
+from softlabels.course.exercises.base import Exercise, Finding, Mistake, Probe, any_of, call, close, to_array
 from softlabels.distill.contrasts import fold_classes, shuffle_dark_knowledge
 from softlabels.distill.metrics import compare_answers, expected_calibration_error
-
-
-def _any_of(*imitations: Callable) -> Callable[[Callable, Sequence[Probe]], bool]:
-    """A test for a mistake that is written in several ways: the answer is one of them on every probe."""
-
-    def matches(fn: Callable, probes: Sequence[Probe]) -> bool:
-        mine = [call(fn, probe.args).value for probe in probes]
-        for imitation in imitations:
-            theirs = [call(imitation, probe.args).value for probe in probes]
-            triples = zip(mine, theirs, probes, strict=True)
-            if all(close(value, wrong, inputs=probe.args) for value, wrong, probe in triples):
-                return True
-        return False
-
-    return matches
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # compare_answers
@@ -86,11 +70,11 @@ COMPARE = Exercise(
         Mistake("a later rule overwrites an earlier one",
                 "No example of yours is in case 0: where both are right, a rule for one of them has the last word.",
                 "In which order are your rules applied, and which of them must come last?",
-                matches=_any_of(_cases(2, 1, 2, 3, 4), _cases(1, 1, 2, 3, 4))),
+                matches=any_of(_cases(2, 1, 2, 3, 4), _cases(1, 1, 2, 3, 4))),
         Mistake("wrong answers are not told apart",
                 "All examples on which both are wrong get the same case from you, whether they say the same or not.",
                 "Beside the labels, what do you have to compare the two answers with?",
-                matches=_any_of(_cases(0, 1, 2, 3, 3), _cases(0, 1, 2, 4, 4))),
+                matches=any_of(_cases(0, 1, 2, 3, 3), _cases(0, 1, 2, 4, 4))),
         Mistake("same and different have changed places",
                 "Where both make the same mistake you say 4, and where their mistakes differ, 3.",
                 "Which of the two cases counts as agreement?", imitation=_cases(0, 1, 2, 4, 3)),
@@ -99,7 +83,7 @@ COMPARE = Exercise(
                 imitation=_cases(1, 2, 3, 4, 5)),
         Mistake("counts, not cases", "You return how many examples fall into each case; asked for is the case of each "
                 "example.", "How many numbers should come back for five thousand examples?",
-                matches=_any_of(lambda t, s, y: torch.bincount(compare_answers(t, s, y), minlength=5),
+                matches=any_of(lambda t, s, y: torch.bincount(compare_answers(t, s, y), minlength=5),
                                 lambda t, s, y: torch.bincount(compare_answers(t, s, y), minlength=5) / len(y))),
     ],
     hints=(
@@ -251,7 +235,7 @@ CALIBRATION = Exercise(
         Mistake("gaps cancel each other", "Your gaps carry a sign, so a bin that is too sure is made good by one that "
                 "is too shy: what is left is mean accuracy against mean confidence.",
                 "At which point must the sign go?",
-                matches=_any_of(_signed, lambda z, y, bins=15: -_signed(z, y, bins),
+                matches=any_of(_signed, lambda z, y, bins=15: -_signed(z, y, bins),
                                 lambda z, y, bins=15: abs(_signed(z, y, bins)))),
         Mistake("an empty bin counts", "A bin without answers has no mean: your result is NaN.",
                 "How many answers must a bin hold before you take a mean?", matches=_empty_bins_count),
@@ -266,12 +250,12 @@ CALIBRATION = Exercise(
                 imitation=_each_by_itself),
         Mistake("every bin weighs the same", "A bin that holds one answer weighs as much as one that holds hundreds: "
                 "you add up the gaps, or average them, as they are.", "Which share of the answers lies in each bin?",
-                matches=_any_of(_unweighted, _over_all_bins, _sum_of_gaps)),
+                matches=any_of(_unweighted, _over_all_bins, _sum_of_gaps)),
         Mistake("the largest gap", "You return the gap of the worst bin. That is a measure of its own, the maximum "
                 "calibration error.", "What does *expected* ask you to do with the gaps?", imitation=_largest),
         Mistake("squared gaps", "You square the gaps; asked for is their size.", "By what are large gaps made to count "
                 "more than they should?",
-                matches=_any_of(_squared, lambda z, y, bins=15: _squared(z, y, bins) ** 0.5)),
+                matches=any_of(_squared, lambda z, y, bins=15: _squared(z, y, bins) ** 0.5)),
         Mistake("the confidence of the label", "You use the probability of the label; confidence is that of the answer "
                 "which the model gives, right or wrong.", "When the model is wrong, which class is it sure of?",
                 imitation=_of_the_label),

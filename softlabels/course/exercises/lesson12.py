@@ -13,26 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from softlabels.course.exercises.base import Exercise, Mistake, Probe, call, close, to_array
+from softlabels.course.exercises.base import Exercise, Mistake, Probe, any_of, call, to_array
 from softlabels.distill.metrics import correct, expected_calibration_error, recall_by_class
 from softlabels.distill.ranking import rank_of_target
 from softlabels.distill.temperature import calibration_temperature
-
-
-def _any_of(*imitations: Callable) -> Callable[[Callable, Sequence[Probe]], bool]:
-    """A test for a mistake that is written in several ways: the answer is one of them on every probe."""
-
-    def matches(fn: Callable, probes: Sequence[Probe]) -> bool:
-        mine = [call(fn, probe.args).value for probe in probes]
-        for imitation in imitations:
-            theirs = [call(imitation, probe.args).value for probe in probes]
-            triples = zip(mine, theirs, probes, strict=True)
-            if all(close(value, wrong, inputs=probe.args) for value, wrong, probe in triples):
-                return True
-        return False
-
-    return matches
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # calibration_temperature
@@ -303,14 +287,14 @@ RECALL = Exercise(
         Mistake("precision", "You divide by how often a class was *named*: that is precision, how far an answer can be "
                 "trusted. Recall is the share of a class's own texts that are found.",
                 "Of which texts is it a share: those that are called so, or those that are so?",
-                matches=_any_of(_share(0, lambda f, n, s: s), _share(0, lambda f, n, s: s, 0.0))),
+                matches=any_of(_share(0, lambda f, n, s: s), _share(0, lambda f, n, s: s, 0.0))),
         Mistake("a share of all texts", "You divide by the number of all texts, so a rare class can never come near 1.",
                 "How many texts does the class itself have?",
                 imitation=_share(0, lambda f, n, s: n.sum())),
         Mistake("0 for a class without texts", "Where a class has no text you say 0, as if all had been missed. The "
                 "mean over the classes then sinks for no fault of the model.",
                 "What is a share of nothing, and how is *not a number* written?",
-                matches=_any_of(_share(0, lambda f, n, s: n, 0.0), _share(0, lambda f, n, s: n.clamp(min=1)))),
+                matches=any_of(_share(0, lambda f, n, s: n, 0.0), _share(0, lambda f, n, s: n.clamp(min=1)))),
         Mistake("1 for a class without texts", "Where a class has no text you say 1, as if all of them had been found. "
                 "The mean over the classes then flatters the model.",
                 "What is a share of nothing, and how is *not a number* written?",
@@ -324,7 +308,7 @@ RECALL = Exercise(
         Mistake("one number for all classes", "You return a single number: the mean over the classes, or over the "
                 "texts. Which class is found and which is not cannot be read from it.",
                 "How many numbers should come back for 52 classes?",
-                matches=_any_of(_mean_recall, lambda z, y: recall_by_class(z, y).mean(),
+                matches=any_of(_mean_recall, lambda z, y: recall_by_class(z, y).mean(),
                                 lambda z, y: correct(z, y).double().mean())),
         Mistake("counts, not shares", "You return how many texts of each class are found, not the share of them.",
                 "By what do you divide?", imitation=lambda z, y: _counted(z, y)[0]),
@@ -425,7 +409,7 @@ RANK = Exercise(
                 imitation=lambda s, t: _beaten_by(s, t) + 1),
         Mistake("counted from 0", "Your places begin at 0: the best candidate has place 0, and 1/place is infinite.",
                 "Which place does the card give to the best?",
-                matches=_any_of(_beaten_by, lambda s, t: rank_of_target(s, t) - 1, lambda s, t: _ordered(s, t) - 1)),
+                matches=any_of(_beaten_by, lambda s, t: rank_of_target(s, t) - 1, lambda s, t: _ordered(s, t) - 1)),
         Mistake("ties are shared", "Where scores are equal you give the place in the middle of them. That is fair, and "
                 "not what is asked: here a tie counts against the right candidate.",
                 "How many candidates score at least as much as the right one?", imitation=_halfway),
@@ -438,33 +422,33 @@ RANK = Exercise(
                 matches=_place_of_the_tie),
         Mistake("the lowest score comes first", "You count from the worst candidate upwards.",
                 "Is a higher score better or worse?",
-                matches=_any_of(lambda s, t: rank_of_target(-s, t), lambda s, t: _beaten_by(-s, t) + 1,
+                matches=any_of(lambda s, t: rank_of_target(-s, t), lambda s, t: _beaten_by(-s, t) + 1,
                                 lambda s, t: _ordered(s, t, descending=False))),
         Mistake("an order is taken for ranks", "`argsort` tells which candidate stands at each place. You read it as "
                 "the place of each candidate.",
                 "Row [0.3, 0.9, 0.5]: what does argsort return, and what are the ranks?",
-                matches=_any_of(*(lambda s, t, d=d, k=k: _order_for_rank(d)(s, t) + k
+                matches=any_of(*(lambda s, t, d=d, k=k: _order_for_rank(d)(s, t) + k
                                   for d in (True, False) for k in (0, 1)))),
         Mistake("the reciprocal", "You return 1/place. Its mean is the MRR, which is made of the places later.",
                 "Which values can a place have?", imitation=lambda s, t: 1 / rank_of_target(s, t)),
         Mistake("which candidate comes first", "You return the column of the candidate with the highest score, whether "
                 "it is the right one or not.", "Where do the targets come in?",
-                matches=_any_of(lambda s, t: s.argmax(dim=1), lambda s, t: s.argmax(dim=1) + 1)),
+                matches=any_of(lambda s, t: s.argmax(dim=1), lambda s, t: s.argmax(dim=1) + 1)),
         Mistake("first or not", "You tell whether the right candidate comes first; asked for is its place.",
                 "What do you return for the second place, and what for the last?",
-                matches=_any_of(lambda s, t: s.argmax(dim=1) == t, lambda s, t: rank_of_target(s, t) == 1)),
+                matches=any_of(lambda s, t: s.argmax(dim=1) == t, lambda s, t: rank_of_target(s, t) == 1)),
         Mistake("its score, not its place", "You return the right candidate's score.",
                 "How many candidates score at least as much?",
                 imitation=lambda s, t: s.gather(1, t[:, None])[:, 0]),
         Mistake("one number for all queries", "You return a single number; asked for is the place in each query.",
                 "How many numbers should come back for a thousand queries?",
-                matches=_any_of(lambda s, t: rank_of_target(s, t).double().mean(),
+                matches=any_of(lambda s, t: rank_of_target(s, t).double().mean(),
                                 lambda s, t: (1 / rank_of_target(s, t).double()).mean(),
                                 lambda s, t: rank_of_target(s, t).sum())),
         Mistake("compared with all queries", "You count over all queries at once. Each query has candidates of its "
                 "own: what is scored in another says nothing about them.",
                 "Along which axis do the candidates of one query stand?",
-                matches=_any_of(
+                matches=any_of(
                     lambda s, t: (s[None] >= s.gather(1, t[:, None])[:, :, None]).sum(dim=(1, 2)),
                     lambda s, t: (s[None] > s.gather(1, t[:, None])[:, :, None]).sum(dim=(1, 2)) + 1)),
     ],

@@ -8,26 +8,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from softlabels.course.exercises.base import Exercise, Mistake, Probe, call, close, to_array
+from softlabels.course.exercises.base import Exercise, Mistake, Probe, any_of, call, close, to_array
 from softlabels.distill.metrics import accuracy_interval
 from softlabels.distill.selection import best_that_fits
 from softlabels.tasks.table import TEST, TRAIN, TRANSFER, VALIDATION, split_by_hash
-
-
-def _any_of(*imitations: Callable) -> Callable[[Callable, Sequence[Probe]], bool]:
-    """A test for a mistake that is written in several ways: the answer is one of them on every probe."""
-
-    def matches(fn: Callable, probes: Sequence[Probe]) -> bool:
-        mine = [call(fn, probe.args).value for probe in probes]
-        for imitation in imitations:
-            theirs = [call(imitation, probe.args).value for probe in probes]
-            triples = zip(mine, theirs, probes, strict=True)
-            if all(close(value, wrong, inputs=probe.args) for value, wrong, probe in triples):
-                return True
-        return False
-
-    return matches
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # split_by_hash
@@ -237,7 +221,7 @@ SPLIT = Exercise(
                 "gets no test text, where 0.9 is nearly one.", "What does `int` do with 0.9?", imitation=_rounded_down),
         Mistake("rounded up", "You round the size of a part up: a class of three texts gives away two of them, and one "
                 "is left to learn from.", "What is 0.45, rounded to the nearest whole number?",
-                matches=_any_of(_rounded_up, _one_at_least)),
+                matches=any_of(_rounded_up, _one_at_least)),
         Mistake("no validation set", "Your split has a test part, and no text is in validation.",
                 "What are the sizes to be compared on, if the test set is for the report alone?",
                 imitation=_no_validation),
@@ -387,7 +371,7 @@ FIT = Exercise(
                 imitation=_chosen(lambda c: (-c["p50_ms"], c["validation_accuracy"]))),
         Mistake("the worst that fits", "You take the lowest accuracy of those that fit.",
                 "Is a smaller accuracy better or worse?",
-                matches=_any_of(_chosen(lambda c: (-c["validation_accuracy"], -c["megabytes"])),
+                matches=any_of(_chosen(lambda c: (-c["validation_accuracy"], -c["megabytes"])),
                                 _chosen(lambda c: (-c["validation_accuracy"], c["megabytes"])),
                                 _chosen(lambda c: -c["validation_accuracy"]))),
         Mistake("a miss is returned without a word", "Where no candidate fits you return one all the same. Whoever "
@@ -404,7 +388,7 @@ FIT = Exercise(
                 "another one stands there.", "Which list does your number count in?", imitation=_among_fitting),
         Mistake("of equals, not the smallest", "Where two are equally good on validation you do not take the smaller.",
                 "What decides for you, when two accuracies are equal?",
-                matches=_any_of(_chosen(lambda c: c["validation_accuracy"]),
+                matches=any_of(_chosen(lambda c: c["validation_accuracy"]),
                                 _chosen(lambda c: (c["validation_accuracy"], c["megabytes"])),
                                 _chosen(lambda c: (c["validation_accuracy"], -c["p50_ms"])))),
         Mistake("the candidate, not its place", "You return the candidate itself; asked for is its place in the list.",
@@ -538,7 +522,7 @@ INTERVAL = Exercise(
         Mistake("the share plus and minus z standard errors", "After twenty right answers out of twenty your interval "
                 "is empty: it says that the model will never err.",
                 "What does your formula give where the share is 1, and which terms does the card add?",
-                matches=_any_of(_plain, _plain_cut)),
+                matches=any_of(_plain, _plain_cut)),
         Mistake("the square root is missing", "Your interval shrinks as one over the number of texts; luck shrinks as "
                 "one over its square root.", "Under which sign do the two terms of the half width stand?",
                 imitation=_no_root),
@@ -547,7 +531,7 @@ INTERVAL = Exercise(
         Mistake("a product under a fraction line without brackets", "Your ends lie far outside the range from 0 to 1: "
                 "a factor that belongs under a fraction line multiplies.",
                 "In which order does Python work out `a / 2 * n`?",
-                matches=_any_of(_without_brackets(True, False), _without_brackets(False, True),
+                matches=any_of(_without_brackets(True, False), _without_brackets(False, True),
                                 _without_brackets(True, True))),
         Mistake("the first fraction is missing", "Your interval leaves the range from 0 to 1.",
                 "What stands before the large brackets?", imitation=_not_scaled),
