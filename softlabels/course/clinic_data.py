@@ -18,6 +18,7 @@ from softlabels.distill.frontier import ShippingBudget
 from softlabels.distill.metrics import accuracy_interval
 from softlabels.distill.verdict import Verdict, verdict
 from softlabels.tasks import home
+from softlabels.tasks.store import spread
 
 __all__ = ["better", "broken", "compare", "decisive", "fitting", "options", "scores", "worst_groups"]
 
@@ -166,27 +167,22 @@ def _weights(task: str, asked: int) -> np.ndarray:
     from softlabels import tasks
 
     labels = tasks.load(task).split("test").labels
-    labels = labels[_spread(len(labels), asked)]
+    labels = labels[spread(len(labels), asked)]
     counts = np.bincount(labels)
     return len(labels) / (np.count_nonzero(counts) * counts[labels])
-
-
-def _spread(texts: int, asked: int) -> np.ndarray:
-    """The rows of the texts that a slow model was asked about: as many as it has answers, spread evenly over them."""
-    return np.linspace(0, texts - 1, asked).astype(int)  # as the experiments do it
 
 
 def compare(key: str, name: str, other: str) -> Verdict | None:
     """The verdict on an option against another, on test; None where their answers were not kept.
 
     One model beside several seeds (a teacher that is only measured) stands beside each of them; where it was asked
-    about some of the texts, the others are compared on these.
+    about some of the texts, spread evenly over them, the others are compared on these.
     """
     a, b = scores(key, name), scores(key, other)
     if a is None or b is None:
         return None
     fewest = min(a.shape[1], b.shape[1])
-    a, b = (x[:, _spread(x.shape[1], fewest)] for x in (a, b))
+    a, b = (x[:, spread(x.shape[1], fewest)] for x in (a, b))
     seeds = max(len(a), len(b))
     a, b = (np.repeat(x, seeds, axis=0) if len(x) == 1 else x for x in (a, b))
     return verdict(a, b) if len(a) == len(b) else None
@@ -203,7 +199,7 @@ def worst_groups(key: str, name: str, most: int | None = None) -> pd.DataFrame:
     if found is None:
         raise ContentError(f"clinic.toml: [{key}] option {name!r}: no answers were kept, so there are no groups")
     names, groups = _groups(asked)
-    groups = groups[_spread(len(groups), found.shape[1])]
+    groups = groups[spread(len(groups), found.shape[1])]
     rows = []
     for number, group in enumerate(names):
         inside = found[:, groups == number]

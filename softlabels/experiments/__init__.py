@@ -10,15 +10,15 @@ from pathlib import Path
 from softlabels.experiments.augmentation import Augmentation
 from softlabels.experiments.base import ConfigurationChanged, Experiment, Results, measure
 from softlabels.experiments.clinic import (
-    PILOTS,
     ClinicClauses,
     ClinicMail,
     ClinicRouter,
-    ClinicTeachers,
     ClinicTriage,
 )
+from softlabels.experiments.clinic_pilots import PILOTS
 from softlabels.experiments.clinic_ranker import ClinicReranker, RankerSoftLabels, RankerTeacher
 from softlabels.experiments.clinic_speed import ClinicSpeed
+from softlabels.experiments.clinic_teachers import ClinicTeachers
 from softlabels.experiments.failures import Failures
 from softlabels.experiments.first_look import FirstLook
 from softlabels.experiments.headline import Headline

@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from softlabels.distill.transfer import SoftLabelCache, write_atomically
 from softlabels.tasks import home
 from softlabels.tasks.provenance import commit, cores, processor
+from softlabels.tasks.store import spread
 
 
 class Cell(NamedTuple):
@@ -220,14 +221,17 @@ def some(examples, count: int | None):
     """Return count of the examples, spread evenly over the file (whose order follows the classes), or all of them."""
     if count is None or count >= len(examples):
         return examples
-    return examples.take(np.linspace(0, len(examples) - 1, count).astype(int))
+    return examples.take(spread(len(examples), count))
 
 
-def soft_labels_of(task) -> SoftLabelCache:
-    """Return the soft labels that belong to a task. FileNotFoundError says which command makes them."""
-    path = home.soft_labels_file(task.name)
+def soft_labels_of(task, made: str = "") -> SoftLabelCache:
+    """Return the soft labels that belong to a task. FileNotFoundError says which command makes them.
+
+    made: what they are called, where a task has those of several teachers; "" is the task's name.
+    """
+    path = home.soft_labels_file(made or task.name)
     if not path.is_file():
         raise FileNotFoundError(
-            f"there are no soft labels at {path}: `softlabels run soft-labels-{task.name}` makes them"
+            f"there are no soft labels at {path}: `softlabels run soft-labels-{made or task.name}` makes them"
         )
     return SoftLabelCache.load(path, expect=task)

@@ -16,16 +16,15 @@ from softlabels import distill, tasks
 from softlabels.distill import export, vocabulary
 from softlabels.distill.dashboard import measure_quality
 from softlabels.distill.low_rank import narrow_embeddings
-from softlabels.experiments.base import Cell, Experiment, soft_labels_of, some
+from softlabels.experiments.base import Cell, soft_labels_of, some
 from softlabels.experiments.headline import SHAPES
-from softlabels.experiments.levers import FP32, INT8, rated, teacher_of
+from softlabels.experiments.levers import FP32, INT8, export_kept, rated, teacher_of
 from softlabels.experiments.students import StudentExperiment, all_texts, labelled_texts
 from softlabels.experiments.teacher import FewLabels
 
 SMALL, WIDE = SHAPES["2 layers of 128"], SHAPES["1 layer of 256"]
 TABLE_WIDTH, PIECES = 32, 4_000
 AFTER = f"int8, {PIECES:,} pieces, cut off after training"
-PILOT_SEED = 5  # none of the five
 
 
 @dataclass(frozen=True)
@@ -119,19 +118,13 @@ def tokens_of(examples, tokenizer, task, option: Arm):
     return examples.tokens if option.read is option.pieces is None else tasks.store.cut(examples.texts, tokenizer)
 
 
-def ship(student, tokenizer, classes, form: str, folder: Path):
+def ship(student, tokenizer, task, form: str, folder: Path):
     """Export a student with its tokenizer, and open it. Rows of the word table that no text can ask for are left out.
 
     form: fp32, int8, or int8 with fewer word pieces than it was trained with.
     """
-    most = tokenizer.truncation["max_length"]
-    keep = vocabulary.usable_pieces(tokenizer)
-    if form == AFTER:
-        keep = vocabulary.pieces_to_keep(tokenizer, all_texts(tasks.load("intents")).tokens.values, PIECES)
-    tokenizer = vocabulary.trim_tokenizer(tokenizer, keep)
-    student = vocabulary.trim_student(student, keep, most)
-    export.export_folder(student, tokenizer, classes, folder, int8=form != FP32)
-    return export.open_folder(folder)
+    keep = pieces_of(Arm(pieces=PIECES), task) if form == AFTER else vocabulary.usable_pieces(tokenizer)
+    return export_kept(student, tokenizer, keep, task.classes, folder, int8=form != FP32)
 
 
 def logits_of(student, tokenizer, task, form: str, examples):
@@ -139,7 +132,7 @@ def logits_of(student, tokenizer, task, form: str, examples):
     if form == FP32:
         return distill.predict(student, tasks.store.cut(examples.texts, tokenizer))
     with tempfile.TemporaryDirectory() as scratch:
-        classifier = ship(student, tokenizer, task.classes, form, Path(scratch))
+        classifier = ship(student, tokenizer, task, form, Path(scratch))
         return export.exported_logits(classifier, examples.texts)
 
 
@@ -238,119 +231,10 @@ class ClinicClauses(Clinic):
         )
 
     def soft_labels(self):
-        return soft_labels_named(FewLabels.made, tasks.load(self.task_name))
+        return soft_labels_of(tasks.load(self.task_name), FewLabels.made)
 
     def labelled(self, task):
         return labelled_texts(task, FewLabels.count)
 
     def teacher_logits(self, task, ids):
         return self.soft_labels().logits_for(ids)
-
-
-TRIED_RATES = (1e-3, 3e-3)
-
-
-class Pilot(StudentExperiment):
-    """Which learning rate suits a case? One run each; the test set is not looked at. A subclass names the case."""
-
-    case: type[Clinic]
-    arms = tuple(f"rate {rate:g}" for rate in TRIED_RATES)
-    seeded = False
-    columns = ("validation_accuracy",)
-
-    def settings(self):
-        found = self.case(self.quick).settings()
-        return {name: value for name, value in found.items() if name != "rate"} | dict(seed=PILOT_SEED)
-
-    def units(self):
-        return self.case(self.quick).units()
-
-    def run_cell(self, cell, settings, tell):
-        case, rate = self.case(self.quick), float(cell.arm.removeprefix("rate "))
-        task, option = tasks.load(case.task_name), case.options["soft labels"]
-        tokenizer = tokenizer_of(option, task)
-        learning = Cell("soft labels", settings["seed"])
-        student, about = case.learn(learning, option, tokenizer, rate, settings, tell)
-        validation = some(task.split("validation"), 100 if self.quick else None)
-        logits = distill.predict(student, tokens_of(validation, tokenizer, task, option))
-        return [about | dict(validation_accuracy=distill.accuracy(logits, validation.labels))], {}
-
-
-class ClinicMailPilot(Pilot):
-    name = "clinic-mail-pilot"
-    description = "the learning rate of case 1's students, by accuracy on validation"
-    case = ClinicMail
-
-
-class ClinicTriagePilot(Pilot):
-    name = "clinic-triage-pilot"
-    description = "the learning rate of case 2's students, by accuracy on validation"
-    case = ClinicTriage
-
-
-class ClinicRouterPilot(Pilot):
-    name = "clinic-router-pilot"
-    description = "the learning rate of case 4's students, by accuracy on validation"
-    case = ClinicRouter
-
-
-class ClinicClausesPilot(Pilot):
-    name = "clinic-clauses-pilot"
-    description = "the learning rate of case 6's students, by accuracy on validation"
-    case = ClinicClauses
-
-
-PILOTS = (ClinicMailPilot, ClinicTriagePilot, ClinicRouterPilot, ClinicClausesPilot)
-# By teacher: its task, the word pieces that it reads, and on how many texts of a split it is asked in int8, one at a
-# time, which for the long posts takes a tenth of a second each. None: all.
-TEACHERS = {
-    "newsgroups": ("newsgroups", None, 1_500),
-    "newsgroups-500": ("newsgroups", FewLabels.read, 1_500),
-    "reuters": ("reuters", None, None),
-    "intents": ("intents", None, None),
-}
-
-
-class ClinicTeachers(Experiment):
-    """The teachers as options: nothing is trained, they are measured as they are and in int8."""
-
-    name = "clinic-teachers"
-    description = "the teachers of the clinic's tasks as options, in fp32 and int8"
-    arms = tuple(TEACHERS)
-    seeded = False
-
-    def settings(self):
-        made = {name: soft_labels_named(name, tasks.load(task)).manifest for name, (task, _, _) in TEACHERS.items()}
-        hashes = {name: manifest.teacher_sha256 for name, manifest in made.items()}
-        return dict(teachers=hashes, most={name: most for name, (*_, most) in TEACHERS.items()}, quick=self.quick)
-
-    def units(self):
-        return 1
-
-    def run_cell(self, cell, settings, tell):
-        task_name, read, _ = TEACHERS[cell.arm]
-        task = tasks.load(task_name)
-        teacher = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(cell.arm)).model
-        tokenizer = tokenizer_of(Arm(read=read), task)
-        rows, arrays, splits = [], {}, held_out(task, self.quick)
-        splits = {name: some(examples, settings["most"][cell.arm]) for name, examples in splits.items()}
-
-        def shipped(task, ids):
-            return soft_labels_named(cell.arm, task).logits_for(ids)
-
-        for form in (FP32, INT8):
-            asked = {
-                name: shipped(task, examples.ids)  # its answers in fp32 are at hand
-                if form == FP32
-                else logits_of(teacher, tokenizer, task, form, examples)
-                for name, examples in splits.items()
-            }
-            row, more = measure(asked, splits, task, shipped)
-            parameters = sum(p.numel() for p in teacher.parameters())
-            rows.append(dict(form=form, parameters=parameters, examples=len(splits["test"])) | row)
-            arrays |= {name if form == FP32 else f"{name}, {form}": array for name, array in more.items()}
-        return rows, arrays
-
-
-def soft_labels_named(name: str, task):
-    return distill.SoftLabelCache.load(tasks.home.soft_labels_file(name), expect=task)

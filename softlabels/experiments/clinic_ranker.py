@@ -17,7 +17,7 @@ from softlabels.distill.encoder import Encoder, candidate_scores, make_encoder
 from softlabels.distill.low_rank import narrow_embeddings
 from softlabels.distill.ranking import rank_of_target
 from softlabels.distill.teacher import resolve_precision, weights_sha256
-from softlabels.experiments.base import Cell, Results
+from softlabels.experiments.base import Cell, Results, some
 from softlabels.experiments.clinic import SMALL, mean_by_group
 from softlabels.experiments.students import StudentExperiment
 from softlabels.experiments.teacher import OnTask
@@ -53,7 +53,7 @@ class RankerTeacher(OfRanker):
     def run_cell(self, cell: Cell, settings: dict, tell) -> tuple[list[dict], dict[str, np.ndarray]]:
         task = tasks.load_ranking(settings["task"])
         if cell.arm == "teacher":
-            labelled = some_queries(task.split("labelled"), settings["texts"])
+            labelled = some(task.split("labelled"), settings["texts"])
             teacher = distill.finetune_ranker(
                 tasks.base_model(),
                 labelled.tokens,
@@ -90,7 +90,7 @@ class RankerSoftLabels(OfRanker):
         task, teacher = tasks.load_ranking(settings["task"]), self.teacher()
         precision = resolve_precision("auto")
         encoder = Encoder(teacher.in_precision(precision))
-        queries = some_queries(task.split("all", show_targets=True), 400 if self.quick else None)
+        queries = some(task.split("all", show_targets=True), 400 if self.quick else None)
         start = time.perf_counter()
         scores = candidate_scores(encoder, queries.tokens, task.word_tokens, queries.candidates, progress=True)
         seconds = time.perf_counter() - start
@@ -120,26 +120,18 @@ def candidate_names(count: int) -> tuple[str, ...]:
     return tuple(f"candidate {place}" for place in range(1, count + 1))
 
 
-def some_queries(queries, count: int | None):
-    """Return count of the queries, spread evenly, or all of them."""
-    if count is None or count >= len(queries):
-        return queries
-    return queries.take(np.linspace(0, len(queries) - 1, count).astype(int))
-
-
 def row_of(split: str, encoder, task, quick: bool) -> dict:
-    queries = some_queries(task.split(split), 100 if quick else None)
+    queries = some(task.split(split), 100 if quick else None)
     return scored(split, candidate_scores(encoder, queries.tokens, task.word_tokens, queries.candidates), queries)
 
 
 def scored(split: str, scores, queries) -> dict:
+    return dict(split=split, examples=len(queries)) | quality(scores, queries)
+
+
+def quality(scores, queries) -> dict:
     targets = torch.as_tensor(queries.targets)
-    return dict(
-        split=split,
-        examples=len(queries),
-        mrr=distill.reciprocal_rank(scores, targets),
-        first=distill.recall_at_k(scores, targets, 1),
-    )
+    return dict(mrr=distill.reciprocal_rank(scores, targets), first=distill.recall_at_k(scores, targets, 1))
 
 
 def scores_of(task) -> distill.SoftLabelCache:
@@ -184,13 +176,11 @@ class ClinicReranker(StudentExperiment):
         encoder = self.learn(cell, queries, settings, tell)
         row = dict(texts=len(queries), updates=settings["budget"]["updates"], learning_rate=settings["rate"])
         for split in ("validation", "test"):
-            asked = some_queries(task.split(split), 200 if self.quick else None)
+            asked = some(task.split(split), 200 if self.quick else None)
             scores = candidate_scores(encoder, asked.tokens, task.word_tokens, asked.candidates)
-            ranks, targets = rank_of_target(scores, torch.as_tensor(asked.targets)), torch.as_tensor(asked.targets)
+            ranks = rank_of_target(scores, torch.as_tensor(asked.targets))
             by_domain = mean_by_group(1 / ranks.numpy(), asked.domains, len(task.domains))
-            found = dict(
-                mrr=distill.reciprocal_rank(scores, targets),
-                first=distill.recall_at_k(scores, targets, 1),
+            found = quality(scores, asked) | dict(
                 agreement=distill.agreement(scores, scores_of(task).logits_for(asked.ids)),
                 worst_group=float(np.nanmin(by_domain)),
             )

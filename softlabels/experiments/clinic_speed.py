@@ -11,15 +11,16 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from softlabels import distill, tasks
 from softlabels.distill import export
-from softlabels.distill.dashboard import measure_peak_megabytes, measure_speed, zipped_megabytes
+from softlabels.distill.dashboard import measure_peak_megabytes, zipped_megabytes
 from softlabels.distill.encoder import Encoder, make_encoder
 from softlabels.experiments import clinic
-from softlabels.experiments.base import Cell, Experiment, some
-from softlabels.experiments.clinic_ranker import TASK, some_queries
+from softlabels.experiments.base import some
+from softlabels.experiments.clinic_ranker import TASK
+from softlabels.experiments.clinic_teachers import TEACHERS
+from softlabels.experiments.lever_speed import SpeedRun
 from softlabels.experiments.levers import FP32, INT8
 
 CASES = {
@@ -41,32 +42,18 @@ def shapes() -> dict[str, tuple[str, ...]]:
     return found | {f"{RERANKER}: {arm}": (FP32, INT8) for arm in ("teacher", "soft labels")}
 
 
-class ClinicSpeed(Experiment):
+class ClinicSpeed(SpeedRun):
     name = "clinic-speed"
     description = "megabytes, peak memory and milliseconds of the clinic's options, through ONNX Runtime, in one run"
     arms = tuple(shapes())
-    seeds = 5  # rounds
-    parallel = False
 
     def settings(self) -> dict:
         texts = 10 if self.quick else TEXTS
         forms = {arm: list(forms) for arm, forms in shapes().items()}
         return dict(texts=texts, threads=1, forms=forms)
 
-    def units(self) -> int:
-        return 1
-
-    def run_cell(self, cell: Cell, settings: dict, tell):
-        threads = torch.get_num_threads()
-        torch.set_num_threads(settings["threads"])
-        try:
-            models, texts = exported(cell.arm, tuple(settings["forms"][cell.arm]), settings["texts"])
-            return [
-                dict(form=form, **about, **measure_speed(classifier, texts, len(texts)))
-                for form, (classifier, about) in models.items()
-            ], {}
-        finally:
-            torch.set_num_threads(threads)
+    def models(self, arm, forms, texts):
+        return exported(arm, forms, texts)
 
 
 @cache
@@ -82,7 +69,7 @@ def exported(name: str, forms: tuple[str, ...], count: int) -> tuple[dict[str, t
     for number, form in enumerate(forms):
         folder = scratch / str(number)
         if case == RERANKER:
-            queries = some_queries(tasks.load_ranking(TASK).split("validation"), count)
+            queries = some(tasks.load_ranking(TASK).split("validation"), count)
             words = tasks.load_ranking(TASK).words
             texts = [
                 (text, [words[row] for row in rows])
@@ -93,14 +80,14 @@ def exported(name: str, forms: tuple[str, ...], count: int) -> tuple[dict[str, t
         else:
             experiment, made = CASES[case]
             task = tasks.load(experiment.task_name)
-            option = clinic.Arm(read=clinic.TEACHERS[made][1]) if arm == "teacher" else experiment.options[arm]
+            option = clinic.Arm(read=TEACHERS[made][1]) if arm == "teacher" else experiment.options[arm]
             tokenizer = clinic.tokenizer_of(option, task)
             texts = lines = list(some(task.split("validation"), count).texts)
             if arm == "teacher":
                 model = distill.load_teacher(tasks.base_model(), tasks.home.teacher_dir(made)).model
             else:
                 model = distill.make_student(option.shape, len(task.classes), 0, tokenizer.get_vocab_size())
-            classifier = clinic.ship(model, tokenizer, task.classes, form, folder)
+            classifier = clinic.ship(model, tokenizer, task, form, folder)
         about = dict(megabytes=export.folder_megabytes(folder), zipped_megabytes=zipped_megabytes(folder))
         found[form] = classifier, about | dict(peak_megabytes=measure_peak_megabytes(folder, lines))
     return found, texts

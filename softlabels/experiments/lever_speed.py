@@ -28,12 +28,36 @@ FORMS |= {arm: (TORCH, levers.FP32, levers.INT8, levers.FEWER) for arm in headli
 TEXTS = 100
 
 
-class LeverSpeed(Experiment):
+class SpeedRun(Experiment):
+    """Times each arm's models in every round; a subclass names its arms and builds their models."""
+
+    seeds = 5  # rounds
+    parallel = False
+
+    def units(self) -> int:
+        return 1
+
+    def models(self, arm: str, forms: tuple[str, ...], texts: int) -> tuple[dict[str, tuple], list]:
+        """Return {form: (classifier, what it weighs)}, and what they are timed on."""
+        raise NotImplementedError
+
+    def run_cell(self, cell: Cell, settings: dict, tell):
+        threads = torch.get_num_threads()
+        torch.set_num_threads(settings["threads"])
+        try:
+            models, texts = self.models(cell.arm, tuple(settings["forms"][cell.arm]), settings["texts"])
+            return [
+                dict(form=form, **about, **measure_speed(classifier, texts, len(texts)))
+                for form, (classifier, about) in models.items()
+            ], {}
+        finally:
+            torch.set_num_threads(threads)
+
+
+class LeverSpeed(SpeedRun):
     name = "lever-speed"
     description = "megabytes, peak memory and milliseconds of every compressed model, through ONNX Runtime, in one run"
     arms = (*FORMS, levers.EARLY_EXIT)
-    seeds = 5  # rounds
-    parallel = False
 
     def settings(self) -> dict:
         task = tasks.load("wordnet")
@@ -42,22 +66,9 @@ class LeverSpeed(Experiment):
         texts = 20 if self.quick else TEXTS
         return dict(task_fingerprint=task.fingerprint, texts=texts, threads=1, forms=forms)
 
-    def units(self) -> int:
-        return 1
-
-    def run_cell(self, cell: Cell, settings: dict, tell):
-        task = tasks.load("wordnet")
-        texts = list(some(task.split("validation"), settings["texts"]).texts)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(settings["threads"])
-        try:
-            models = exported(cell.arm, tuple(settings["forms"][cell.arm]), tuple(texts))
-            return [
-                dict(form=form, **about, **measure_speed(classifier, texts, len(texts)))
-                for form, (classifier, about) in models.items()
-            ], {}
-        finally:
-            torch.set_num_threads(threads)
+    def models(self, arm, forms, texts):
+        validation = list(some(tasks.load("wordnet").split("validation"), texts).texts)
+        return exported(arm, forms, tuple(validation)), validation
 
 
 @cache

@@ -258,9 +258,15 @@ def ship(student, task, form: str, folder: Path):
         keep = vocabulary.usable_pieces(tokenizer)
         if form == FEWER:
             keep = vocabulary.pieces_to_keep(tokenizer, all_texts(task).tokens.values, PIECES)
+    return export_kept(student, tokenizer, keep, task.classes, folder, int8=form != FP32)
+
+
+def export_kept(student, tokenizer, keep, classes, folder: Path, int8: bool):
+    """Export a student with these pieces of its tokenizer (None: all), which says how long a text may be; open it."""
+    longest = tokenizer.truncation["max_length"]
+    if keep is not None:
         tokenizer = vocabulary.trim_tokenizer(tokenizer, keep)
-    student = vocabulary.trim_student(student, keep, max_length=64)
-    export.export_folder(student, tokenizer, task.classes, folder, int8=form != FP32)
+    export.export_folder(vocabulary.trim_student(student, keep, longest), tokenizer, classes, folder, int8)
     return export.open_folder(folder)
 
 

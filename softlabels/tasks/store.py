@@ -317,6 +317,11 @@ def cut(texts: Iterable[str], tokenizer) -> Ragged:
     return Ragged(np.concatenate(pieces), _offsets(pieces))
 
 
+def spread(total: int, count: int) -> np.ndarray:
+    """Return the rows of `count` of `total` examples, spread evenly over them: int64 (count,), ascending."""
+    return np.linspace(0, total - 1, count).astype(np.int64)
+
+
 def _write(folder: Path, arrays: dict[str, np.ndarray], about: dict) -> None:
     part = folder.with_name(".part")
     part.mkdir()

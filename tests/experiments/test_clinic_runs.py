@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from softlabels import distill, experiments, tasks
-from softlabels.experiments import base, clinic, clinic_ranker, clinic_speed, teacher
+from softlabels.experiments import base, clinic, clinic_pilots, clinic_ranker, clinic_speed, clinic_teachers, teacher
 from softlabels.experiments.levers import FP32, INT8
 
 
@@ -147,18 +147,18 @@ def test_a_reranker_scores_each_candidate_by_its_query():
     assert scores.tolist() == [[20.0 * (2 + 1), 20.0 * (6 + 1)], [20.0 * (4 + 1), 20.0 * (1 + 1)]]
 
 
-@pytest.mark.parametrize("pilot", clinic.PILOTS, ids=lambda pilot: pilot.name)
+@pytest.mark.parametrize("pilot", clinic_pilots.PILOTS, ids=lambda pilot: pilot.name)
 def test_the_chosen_rate_is_the_pilots_best(pilot):
     frame = pd.read_csv(tasks.home.results(pilot.name))
-    assert sorted(frame["learning_rate"]) == sorted(clinic.TRIED_RATES)
+    assert sorted(frame["learning_rate"]) == sorted(clinic_pilots.TRIED_RATES)
     best = frame.loc[frame["validation_accuracy"].idxmax(), "learning_rate"]
     assert pilot.case.rate == pytest.approx(best)
 
 
 def test_a_pilot_tries_its_cases_soft_labels(made_up, tmp_path, monkeypatch):
     made_up("intents", "intents")
-    pilot = clinic.ClinicRouterPilot(quick=True, folder=tmp_path)
-    assert "rate" not in pilot.settings() and pilot.settings()["seed"] == clinic.PILOT_SEED
+    pilot = clinic_pilots.ClinicRouterPilot(quick=True, folder=tmp_path)
+    assert "rate" not in pilot.settings() and pilot.settings()["seed"] == clinic_pilots.PILOT_SEED
     (row,), arrays = run_cell(pilot, "rate 0.001")
     assert row["learning_rate"] == 0.001 and 0 <= row["validation_accuracy"] <= 1 and not arrays
     assert not {"accuracy", "nll"} & set(row), "the test set is not looked at"
@@ -166,10 +166,10 @@ def test_a_pilot_tries_its_cases_soft_labels(made_up, tmp_path, monkeypatch):
 
 def test_a_teacher_as_an_option(made_up, tmp_path, monkeypatch):
     task = made_up("intents", "intents")
-    monkeypatch.setattr(clinic, "TEACHERS", {"intents": ("intents", None, 60)})
+    monkeypatch.setattr(clinic_teachers, "TEACHERS", {"intents": ("intents", None, 60)})
     model = distill.make_student("2x128", 42, 0, 8_000).eval()
     monkeypatch.setattr(distill, "load_teacher", lambda base, folder: type("Teacher", (), dict(model=model)))
-    (fp32, int8), arrays = run_cell(clinic.ClinicTeachers(quick=True, folder=tmp_path), "intents")
+    (fp32, int8), arrays = run_cell(clinic_teachers.ClinicTeachers(quick=True, folder=tmp_path), "intents")
     assert fp32["accuracy"] == 1 > int8["accuracy"], "fp32 is what its soft labels say; int8 is run"
     assert (
         int8["agreement"] == int8["accuracy"]
@@ -180,5 +180,5 @@ def test_a_teacher_as_an_option(made_up, tmp_path, monkeypatch):
 
 
 def test_the_clinics_runs_are_among_all():
-    names = {pilot.name for pilot in clinic.PILOTS} | {pilot.case.name for pilot in clinic.PILOTS}
+    names = {pilot.name for pilot in clinic_pilots.PILOTS} | {pilot.case.name for pilot in clinic_pilots.PILOTS}
     assert names | {"clinic-reranker", "clinic-speed", "clinic-teachers"} <= set(experiments.names())
