@@ -5,6 +5,7 @@ import re
 import clinic_samples
 import numpy as np
 import pytest
+from bundles import assert_reads_well
 from typer.testing import CliRunner
 
 from softlabels import cli
@@ -436,13 +437,7 @@ def test_a_review_counts_what_is_found_and_hints_without_the_place(clinic):
 )
 def test_without_a_kernel_a_case_reads_well_and_leaks_nothing(clinic, make, asked, answers):
     bundle = make()._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    for form in ("text/plain", "text/html"):
-        for piece in asked:
-            assert piece in bundle[form]
-        for piece in answers:
-            assert piece not in bundle[form]
-    assert "Run this cell" in bundle["text/plain"]
+    assert_reads_well(bundle, asked, answers)
 
 
 def test_a_table_has_headers_for_those_who_hear_it(clinic):
